@@ -1,0 +1,31 @@
+#pragma once
+#include "schema/docker/container.h"
+
+namespace proa::container {
+
+/// What the engine remembers of one container, kept in records.db as JSON (docs/formats/records.md).
+struct Record {
+    std::string id;
+    std::string name;  ///< without the leading slash
+    Time created;
+    std::string image_id;                ///< manifest or index digest; "" when the container has no image
+    std::string config_digest;           ///< digest of the image's config blob, for the platform that was chosen
+    std::string platform = "linux";
+    std::string path;                    ///< first word of entrypoint + cmd
+    std::vector<std::string> args;       ///< the others
+    docker::ContainerConfig config;
+    docker::HostConfig host_config;
+    std::map<std::string, docker::EndpointSettings> networks;
+    docker::ContainerState state;
+    docker::PortMap ports;               ///< published ports while running
+    std::vector<docker::MountPoint> mounts;
+    std::string sandbox_id, sandbox_key;
+    int64_t restart_count = 0;
+    bool manually_stopped = false;       ///< by stop or kill: `unless-stopped` and `always` honour it at boot
+    bool removing = false;               ///< a removal has begun; boot finishes it
+    std::string log_path;
+};
+
+}  // namespace proa::container
+
+PROA_JSON_DECLARE(proa::container::Record)
