@@ -1,0 +1,58 @@
+#pragma once
+#include <deque>
+#include <memory>
+
+#include "base/time.h"
+#include "os/fd.h"
+
+namespace proa::container {
+
+/// One message of a json-file log.
+struct LogMessage {
+    std::string text;          ///< with its newline, if it had one
+    bool from_stderr = false;
+    Time time;
+    std::string attributes;    ///< "k=v,k2=v2" with url-escaped values; only filled for `details`
+};
+
+struct LogOptions {
+    bool with_stdout = true, with_stderr = true;
+    std::optional<int64_t> since_unix_nano, until_unix_nano;  ///< both inclusive
+    std::optional<uint64_t> tail;                             ///< the last N messages; unset: all
+    bool details = false;
+};
+
+/// Reads a json-file log with its rotated files (.1 is the youngest of them) in order, and goes on across rotations by position,
+/// so that a follower sees every line once. Not thread-safe.
+class LogReader {
+public:
+    /// A log that does not exist yet reads as empty.
+    static Result<LogReader> open(std::string path, LogOptions options);
+    /// The next wanted message; no value when there is none for now (ask again after the file has grown) or `finished()`.
+    Result<std::optional<LogMessage>> next();
+    /// True once a message behind `until` was met: nothing further will come.
+    bool finished() const { return finished_; }
+
+private:
+    std::string path_;
+    LogOptions options_;
+    std::deque<std::string> files_;  ///< still to read, oldest first; the active file last
+    os::Fd current_;
+    uint64_t current_inode_ = 0;
+    std::string buffer_;
+    size_t consumed_ = 0;
+    bool finished_ = false;
+
+    Result<void> skip_to_tail();
+    Result<bool> open_next_file();
+    Result<bool> move_past_rotation();
+    Result<bool> was_rotated() const;
+    Result<bool> read_more();
+    Result<bool> fill();
+    std::optional<std::string_view> take_line();
+};
+
+/// Parses one line of a json-file log; nullopt for a line that is none.
+std::optional<LogMessage> parse_log_line(std::string_view line, bool with_attributes);
+
+}  // namespace proa::container
