@@ -1,0 +1,270 @@
+#include "engine/validate_container.h"
+
+#include <signal.h>
+
+#include <set>
+
+#include "base/text.h"
+#include "container/plan.h"
+#include "os/file.h"
+
+namespace proa::engine {
+
+namespace {
+
+Unexpected invalid(std::string message) { return fail(ErrorKind::InvalidArgument, std::move(message)); }
+
+Unexpected not_yet(std::string_view field, std::string_view value = "") {
+    return fail(ErrorKind::Unsupported, concat(field, value.empty() ? "" : " ", value, " is not supported yet by this engine"));
+}
+
+/// Every field that the runtime path does not carry out yet, so that nothing is silently ignored.
+Result<void> refuse_unsupported(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+    auto& resources = host.resources;
+    if (!config.mac_address.empty()) return not_yet("MacAddress");
+    if (host.volumes_from && !host.volumes_from->empty()) return not_yet("VolumesFrom");
+    if (host.links && !host.links->empty()) return not_yet("Links");
+    if (!host.storage_opt.empty()) return not_yet("StorageOpt", host.storage_opt.begin()->first);
+    if (!host.userns_mode.empty() && host.userns_mode != "host") return not_yet("UsernsMode", host.userns_mode);
+    if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
+    if (resources.blkio_weight != 0) return not_yet("BlkioWeight");
+    if (resources.blkio_weight_device && !resources.blkio_weight_device->empty()) return not_yet("BlkioWeightDevice");
+    for (auto& [name, list] : {std::pair{"BlkioDeviceReadBps", &resources.blkio_device_read_bps}, {"BlkioDeviceWriteBps", &resources.blkio_device_write_bps},
+                               {"BlkioDeviceReadIOps", &resources.blkio_device_read_iops}, {"BlkioDeviceWriteIOps", &resources.blkio_device_write_iops}})
+        if (*list && !(*list)->empty()) return not_yet(name);
+    if (resources.device_cgroup_rules && !resources.device_cgroup_rules->empty()) return not_yet("DeviceCgroupRules");
+    if (resources.device_requests && !resources.device_requests->empty()) return not_yet("DeviceRequests");
+    if (resources.cpu_count != 0 || resources.cpu_percent != 0) return invalid("Windows daemons only: CpuCount and CpuPercent are not supported on Linux");
+    if (resources.io_maximum_iops != 0 || resources.io_maximum_bandwidth != 0)
+        return invalid("Windows daemons only: IOMaximumIOps and IOMaximumBandwidth are not supported on Linux");
+    if (!host.isolation.empty() && host.isolation != "default") return invalid(concat("invalid isolation '", host.isolation, "' on linux"));
+    return {};
+}
+
+Result<void> validate_config(const docker::ContainerConfig& config) {
+    for (auto& entry : config.env.value_or(std::vector<std::string>()))
+        if (entry.empty() || entry[0] == '=') return invalid(concat("invalid environment variable: ", entry));
+    if (!config.working_dir.empty() && !config.working_dir.starts_with('/'))
+        return invalid(concat("the working directory '", config.working_dir, "' is invalid, it needs to be an absolute path"));
+    if (!config.stop_signal.empty()) TRY(parse_signal(config.stop_signal));
+    return {};
+}
+
+Result<void> validate_restart_policy(const docker::HostConfig& host) {
+    auto& policy = host.restart_policy;
+    if (policy.name.empty()) {
+        if (policy.maximum_retry_count != 0) return invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'");
+        return {};
+    }
+    if (policy.name != "no" && policy.name != "always" && policy.name != "on-failure" && policy.name != "unless-stopped")
+        return invalid(concat("invalid restart policy: unknown policy '", policy.name, "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"));
+    if (policy.name != "on-failure" && policy.maximum_retry_count != 0)
+        return invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'");
+    if (policy.maximum_retry_count < 0) return invalid("invalid restart policy: maximum retry count cannot be negative");
+    if (host.auto_remove && policy.name != "no") return invalid("can't create 'AutoRemove' container with restart policy");
+    return {};
+}
+
+Result<void> validate_resources(const docker::Resources& resources) {
+    constexpr int64_t kMinimum = 6 * 1024 * 1024;
+    if (resources.memory < 0 || (resources.memory > 0 && resources.memory < kMinimum)) return invalid("Minimum memory limit allowed is 6MB");
+    if (resources.memory > 0 && resources.memory_swap > 0 && resources.memory_swap < resources.memory)
+        return invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
+    if (resources.memory == 0 && resources.memory_swap > 0) return invalid("You should always set the Memory limit when using Memoryswap limit, see usage");
+    if (resources.memory_swappiness && (*resources.memory_swappiness < -1 || *resources.memory_swappiness > 100))
+        return invalid(concat("Invalid value: ", *resources.memory_swappiness, ", valid memory swappiness range is 0-100"));
+    if (resources.memory_reservation > 0 && resources.memory_reservation < kMinimum) return invalid("Minimum memory reservation allowed is 6MB");
+    if (resources.memory > 0 && resources.memory_reservation > resources.memory)
+        return invalid("Minimum memory limit can not be less than memory reservation limit, see usage");
+    if (resources.nano_cpus > 0 && (resources.cpu_period > 0 || resources.cpu_quota > 0))
+        return invalid(concat("Conflicting options: Nano CPUs and CPU ", resources.cpu_period > 0 ? "Period" : "Quota", " cannot both be set"));
+    int64_t processors = std::max<int64_t>(1, std::thread::hardware_concurrency());
+    if (resources.nano_cpus < 0 || resources.nano_cpus > processors * 1000000000)
+        return invalid(concat("range of CPUs is from 0.01 to ", processors, ".00, as there are only ", processors, " CPUs available"));
+    if (resources.cpu_period != 0 && (resources.cpu_period < 1000 || resources.cpu_period > 1000000))
+        return invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+    if (resources.cpu_quota > 0 && resources.cpu_quota < 1000) return invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    if (resources.cpu_shares < 0) return invalid(concat("invalid CPU shares (", resources.cpu_shares, "): value must be a positive integer"));
+    return {};
+}
+
+bool is_valid_port(std::string_view text) {
+    auto valid_range = [](std::string_view range) {
+        auto parts = cut(range, "-");
+        auto first = parse_uint(parts ? parts->first : range);
+        auto last = parts ? parse_uint(parts->second) : first;
+        return first && last && *first <= *last && *last <= 65535;
+    };
+    auto parts = cut(text, "/");
+    std::string_view protocol = parts ? parts->second : "tcp";
+    return valid_range(parts ? parts->first : text) && (protocol == "tcp" || protocol == "udp" || protocol == "sctp");
+}
+
+Result<void> validate_ports(const docker::HostConfig& host) {
+    if (!host.port_bindings) return {};
+    for (auto& [port, bindings] : *host.port_bindings) {
+        if (!is_valid_port(port)) return invalid(concat("invalid port specification: ", quote(port)));
+        if (!bindings) continue;
+        for (auto& binding : *bindings) {
+            if (binding.host_port.empty() || is_valid_port(binding.host_port)) continue;
+            return invalid(concat("invalid port specification: ", quote(binding.host_port)));
+        }
+    }
+    return {};
+}
+
+Result<void> validate_modes(const docker::HostConfig& host) {
+    auto is = [](std::string_view mode, std::initializer_list<std::string_view> allowed) {
+        return std::find(allowed.begin(), allowed.end(), mode) != allowed.end();
+    };
+    if (!is(host.ipc_mode, {"", "none", "private", "shareable", "host"}) && !host.ipc_mode.starts_with("container:"))
+        return invalid(concat("invalid IPC mode: ", host.ipc_mode));
+    if (!is(host.pid_mode, {"", "host"}) && !host.pid_mode.starts_with("container:")) return invalid(concat("invalid PID mode: ", host.pid_mode));
+    if (!is(host.uts_mode, {"", "host"})) return invalid(concat("invalid UTS mode: ", host.uts_mode));
+    if (!is(host.cgroupns_mode, {"", "private", "host"})) return invalid(concat("invalid CgroupNS mode: ", host.cgroupns_mode));
+    if (host.network_mode.starts_with("container:") && host.network_mode.size() == 10) return invalid("Invalid network mode: invalid container format container:<name|id>");
+    return {};
+}
+
+Result<void> validate_host(const docker::HostConfig& host) {
+    TRY(validate_resources(host.resources));
+    TRY(validate_restart_policy(host));
+    TRY(validate_ports(host));
+    TRY(validate_modes(host));
+    TRY(container::capability_sets(host));
+    if (host.oom_score_adj < -1000 || host.oom_score_adj > 1000)
+        return invalid(concat("Invalid value ", host.oom_score_adj, ", range for oom score adj is [-1000, 1000]"));
+    if (host.shm_size < 0) return invalid("SHM size can not be less than 0");
+    for (auto& ulimit : host.resources.ulimits.value_or(std::vector<docker::Ulimit>()))
+        if (!container::rlimit_number(ulimit.name)) return invalid(concat("invalid ulimit type: ", ulimit.name));
+    for (auto& extra : host.extra_hosts.value_or(std::vector<std::string>())) {
+        auto parts = cut(extra, ":");
+        if (!parts || parts->first.empty() || parts->second.empty()) return invalid(concat("bad format for add-host: ", quote(extra)));
+    }
+    return {};
+}
+
+constexpr std::string_view kPropagations[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
+
+bool is_propagation(std::string_view option) {
+    return std::find(std::begin(kPropagations), std::end(kPropagations), option) != std::end(kPropagations);
+}
+
+/// `-v source:destination[:options]`.
+Result<docker::MountPoint> parse_bind(const std::string& bind) {
+    auto parts = split(bind, ':');
+    auto bad = [&] { return invalid(concat("invalid volume specification: '", bind, "'")); };
+    if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty()) return bad();
+    docker::MountPoint point;
+    point.type = "bind";
+    point.source = parts[0];
+    point.destination = os::clean_path(parts[1]);
+    if (!parts[1].starts_with('/'))
+        return invalid(concat("invalid volume specification: '", bind, "': invalid mount config for type \"volume\": invalid mount path: '", parts[1], "' mount path must be absolute"));
+    if (point.destination == "/") return invalid(concat("invalid volume specification: '", bind, "': invalid mount config for type \"bind\": invalid specification: destination can't be '/'"));
+    point.propagation = "rprivate";
+    if (parts.size() == 3) point.mode = parts[2];
+    for (auto& option : split_nonempty(point.mode, ',')) {
+        if (option == "ro" || option == "readonly") point.rw = false;
+        else if (is_propagation(option)) point.propagation = option;
+        else if (option == "rw" || option == "z" || option == "Z" || option == "nocopy" || option == "consistent" || option == "cached" || option == "delegated") continue;
+        else return invalid(concat("invalid mode: ", point.mode));
+    }
+    if (!parts[0].starts_with('/')) {
+        point.type = "volume";
+        return fail(ErrorKind::Unsupported, concat("named volume ", quote(parts[0]), ": volumes are not supported yet by this engine; use a host path"));
+    }
+    point.source = os::clean_path(point.source);
+    return point;
+}
+
+Result<std::optional<docker::MountPoint>> parse_mount(const docker::MountRequest& request) {
+    auto bad = [&](std::string_view why) { return invalid(concat("invalid mount config for type ", quote(request.type), ": ", why)); };
+    if (request.target.empty()) return bad("field Target must not be empty");
+    if (!request.target.starts_with('/')) return bad(concat("invalid mount path: '", request.target, "' mount path must be absolute"));
+    if (os::clean_path(request.target) == "/") return bad("invalid specification: destination can't be '/'");
+    if (request.type == "tmpfs") {
+        if (!request.source.empty()) return bad("field Source must not be specified");
+        return std::optional<docker::MountPoint>();
+    }
+    if (request.type != "bind") {
+        if (request.type == "volume" || request.type == "image" || request.type == "cluster")
+            return fail(ErrorKind::Unsupported, concat("mount type ", request.type, " is not supported yet by this engine"));
+        return invalid(concat("mount type unknown: ", quote(request.type)));
+    }
+    if (request.source.empty()) return bad("field Source must not be empty");
+    if (!request.source.starts_with('/')) return bad(concat("invalid mount path: '", request.source, "' mount path must be absolute"));
+    docker::MountPoint point;
+    point.type = "bind";
+    point.source = os::clean_path(request.source);
+    point.destination = os::clean_path(request.target);
+    point.rw = !request.read_only;
+    point.propagation = request.bind_options && !request.bind_options->propagation.empty() ? request.bind_options->propagation : "rprivate";
+    if (!is_propagation(point.propagation)) return bad(concat("invalid propagation mode: ", point.propagation));
+    if (!os::exists(point.source)) {
+        if (!request.bind_options || !request.bind_options->create_mountpoint) return bad(concat("bind source path does not exist: ", point.source));
+        TRY(os::make_directories(point.source, 0755));
+    }
+    return std::optional(std::move(point));
+}
+
+}  // namespace
+
+Result<void> validate_container(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+    TRY(validate_config(config));
+    TRY(validate_host(host));
+    return refuse_unsupported(config, host);
+}
+
+Result<std::vector<docker::MountPoint>> resolve_mounts(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+    std::vector<docker::MountPoint> points;
+    std::set<std::string> destinations;
+    auto claim = [&](const std::string& destination) -> Result<void> {
+        if (!destinations.insert(destination).second) return invalid(concat("Duplicate mount point: ", destination));
+        return {};
+    };
+    for (auto& bind : host.binds.value_or(std::vector<std::string>())) {
+        docker::MountPoint point = TRY(parse_bind(bind));
+        TRY(claim(point.destination));
+        if (!os::exists(point.source)) TRY_WRAP("create bind source", os::make_directories(point.source, 0755));
+        points.push_back(std::move(point));
+    }
+    for (auto& request : host.mounts) {
+        auto point = TRY(parse_mount(request));
+        TRY(claim(os::clean_path(request.target)));
+        if (point) points.push_back(std::move(*point));
+    }
+    for (auto& [destination, options] : host.tmpfs) {
+        if (!destination.starts_with('/')) return invalid(concat("invalid mount path: '", destination, "' mount path must be absolute"));
+        TRY(claim(os::clean_path(destination)));
+    }
+    for (auto& [destination, empty] : config.volumes.value_or(docker::Set()))
+        if (!destinations.contains(os::clean_path(destination)))
+            return fail(ErrorKind::Unsupported, concat("anonymous volume ", destination, ": volumes are not supported yet by this engine; mount something at that path"));
+    return points;
+}
+
+Result<int> parse_signal(std::string_view text) {
+    auto bad = [&] { return invalid(concat("invalid signal: ", text)); };
+    if (auto number = parse_int(text)) {
+        if (*number < 1 || *number > 64) return bad();
+        return static_cast<int>(*number);
+    }
+    std::string name = to_upper(text);
+    std::string_view bare = trim_prefix(name, "SIG");
+    for (int number = 1; number < NSIG; number++) {
+        const char* abbreviation = sigabbrev_np(number);
+        if (abbreviation && bare == abbreviation) return number;
+    }
+    if (bare == "IOT") return SIGABRT;
+    if (bare == "CLD") return SIGCHLD;
+    if (bare.starts_with("RTMIN") || bare.starts_with("RTMAX")) {
+        int base = bare.starts_with("RTMIN") ? 34 : 64;
+        std::string_view offset = bare.substr(5);
+        auto value = offset.empty() ? std::optional<int64_t>(0) : parse_int(offset);
+        if (value && base + *value >= 34 && base + *value <= 64) return static_cast<int>(base + *value);
+    }
+    return bad();
+}
+
+}  // namespace proa::engine
