@@ -1,0 +1,73 @@
+#include <libdeflate.h>
+
+#include <deque>
+#include <future>
+
+#include "base/text.h"
+#include "codec/compression.h"
+
+namespace proa::codec {
+
+namespace {
+constexpr size_t kChunk = 1 << 20;
+
+/// One gzip member; empty when memory ran out.
+std::string compress_member(std::string input, int level) {
+    libdeflate_compressor* compressor = libdeflate_alloc_compressor(level);
+    if (!compressor) return {};
+    std::string output(libdeflate_gzip_compress_bound(compressor, input.size()), '\0');
+    size_t size = libdeflate_gzip_compress(compressor, input.data(), input.size(), output.data(), output.size());
+    libdeflate_free_compressor(compressor);
+    output.resize(size);
+    return output;
+}
+
+class GzipCompressor : public Compressor {
+public:
+    GzipCompressor(Sink& out, int level, unsigned threads)
+        : out_(out), level_(std::clamp(level, 1, 12)), threads_(std::max(threads, 1u)) {}
+
+    Result<void> write(std::string_view bytes) override {
+        while (!bytes.empty()) {
+            std::string_view part = bytes.substr(0, kChunk - chunk_.size());
+            if (chunk_.empty()) chunk_.reserve(kChunk);
+            chunk_.append(part);
+            bytes.remove_prefix(part.size());
+            if (chunk_.size() == kChunk) TRY(start_member());
+        }
+        return {};
+    }
+    Result<void> finish() override {
+        if (!chunk_.empty() || !any_) TRY(start_member());
+        while (!members_.empty()) TRY(write_member());
+        return {};
+    }
+
+private:
+    Result<void> start_member() {
+        any_ = true;
+        if (members_.size() >= threads_) TRY(write_member());
+        auto policy = threads_ > 1 ? std::launch::async : std::launch::deferred;
+        members_.push_back(std::async(policy, compress_member, std::exchange(chunk_, {}), level_));
+        return {};
+    }
+    Result<void> write_member() {
+        std::string member = members_.front().get();
+        members_.pop_front();
+        if (member.empty()) return fail(ErrorKind::Internal, "gzip: out of memory");
+        return out_.write(member);
+    }
+    Sink& out_;
+    int level_;
+    unsigned threads_;
+    bool any_ = false;
+    std::string chunk_;
+    std::deque<std::future<std::string>> members_;
+};
+}  // namespace
+
+std::unique_ptr<Compressor> gzip_compressor(Sink& out, int level, unsigned threads) {
+    return std::make_unique<GzipCompressor>(out, level, threads);
+}
+
+}  // namespace proa::codec
