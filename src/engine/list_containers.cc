@@ -10,9 +10,9 @@ namespace {
 using container::ContainerPointer;
 using container::Record;
 
-constexpr std::initializer_list<std::string_view> kFilterNames = {"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation",
+const std::initializer_list<std::string_view> kFilterNames = {"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation",
                                                                   "label", "label!", "name", "network", "publish", "since", "status", "volume"};
-constexpr std::initializer_list<std::string_view> kStates = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
+const std::initializer_list<std::string_view> kStates = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
 
 Result<void> check_values(const docker::Filters& filters) {
     for (auto& status : filters.values("status"))

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -113,6 +114,17 @@ void signal_eventfd(int fd) {
     uint64_t one = 1;
     ssize_t put = ::write(fd, &one, sizeof one);
     (void)put;  // full means that it is signalled already
+}
+
+Result<Fd> combine_readable(std::span<const int> fds) {
+    Fd combined(::epoll_create1(EPOLL_CLOEXEC));
+    if (!combined) return fail_errno("epoll_create1");
+    for (int fd : fds) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (::epoll_ctl(combined.get(), EPOLL_CTL_ADD, fd, &event) < 0) return fail_errno("epoll_ctl");
+    }
+    return combined;
 }
 
 static Result<bool> wait_for(int fd, short events, int timeout_ms) {

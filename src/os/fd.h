@@ -66,6 +66,9 @@ Result<Fd> make_eventfd();
 /// Adds 1 to an eventfd; never blocks.
 void signal_eventfd(int fd);
 
+/// A descriptor that is readable (poll(2)) while any of `fds` is; they are borrowed. man: epoll(7)
+Result<Fd> combine_readable(std::span<const int> fds);
+
 /// Waits until `fd` is readable (or closed by the peer): true, or false after `timeout_ms` (-1: for ever).
 Result<bool> wait_readable(int fd, int timeout_ms);
 Result<bool> wait_writable(int fd, int timeout_ms);

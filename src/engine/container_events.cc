@@ -1,0 +1,15 @@
+#include "engine/container_events.h"
+
+namespace proa::engine {
+
+void publish_container_event(container::EventBus& events, const container::Container& container, std::string action,
+                             std::map<std::string, std::string> attributes) {
+    container.read([&](const container::Record& record) {
+        if (record.config.labels) attributes.insert(record.config.labels->begin(), record.config.labels->end());
+        attributes["image"] = record.config.image;
+        attributes["name"] = record.name;
+    });
+    events.publish("container", std::move(action), container.id(), std::move(attributes));
+}
+
+}  // namespace proa::engine
