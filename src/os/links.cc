@@ -144,7 +144,7 @@ void add_veth(NetlinkBatch& batch, const VethPair& pair) {
     batch.put_text(IFLA_INFO_KIND, "veth");
     size_t data = batch.open_nest(IFLA_INFO_DATA);
     size_t peer = batch.open_nest(VETH_INFO_PEER);
-    ifinfomsg header = link_header(0, pair.peer_up);
+    ifinfomsg header = link_header(0, std::nullopt);
     batch.append({reinterpret_cast<const char*>(&header), sizeof header});
     batch.put_text(IFLA_IFNAME, pair.peer_name);
     batch.put_u32(IFLA_MTU, pair.mtu);
@@ -152,15 +152,6 @@ void add_veth(NetlinkBatch& batch, const VethPair& pair) {
     if (pair.peer_namespace >= 0) batch.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(pair.peer_namespace));
     batch.close_nest(peer);
     batch.close_nest(data);
-    batch.close_nest(info);
-}
-
-void add_dummy(NetlinkBatch& batch, const std::string& name) {
-    batch.begin(RTM_NEWLINK, kCreate, concat("create dummy ", name));
-    batch.header(link_header(0, true));
-    batch.put_text(IFLA_IFNAME, name);
-    size_t info = batch.open_nest(IFLA_LINKINFO);
-    batch.put_text(IFLA_INFO_KIND, "dummy");
     batch.close_nest(info);
 }
 

@@ -50,14 +50,10 @@ struct VethPair {
     MacAddress peer_mac{};
     int peer_namespace = -1;     ///< descriptor of the network namespace in which the peer is born; -1: here
     uint32_t mtu = 1500;
-    bool peer_up = true;
 };
 /// Both ends in one message: the peer is created directly inside its namespace (moving it there later costs about 30 ms) and
-/// the host end is attached and up.
+/// the host end is attached and up. The peer stays down: veth refuses to open an end before the pair is joined (ENOTCONN).
 void add_veth(NetlinkBatch& batch, const VethPair& pair);
-
-/// A dummy interface (tests, addresses that belong to no device).
-void add_dummy(NetlinkBatch& batch, const std::string& name);
 
 struct LinkChange {
     std::optional<bool> up;

@@ -1,0 +1,227 @@
+#include "network/sandbox.h"
+
+#include "base/time.h"
+#include "network/test_world.h"
+
+namespace proa::network {
+namespace {
+using namespace test;
+
+class Sandboxes : public WorldTest {
+protected:
+    void SetUp() override {
+        WorldTest::SetUp();
+        if (!entered_) return;
+        bridge_ = value(ensure_bridge(host_, {.name = "tb0", .address = prefix("172.30.9.1/24")}));
+    }
+    void TearDown() override {
+        if (!entered_) return;
+        value(remove_bridge(host_, "tb0"));
+        EXPECT_TRUE(wait_for_links(links_before_));
+    }
+    std::unique_ptr<NamespacePool> make_pool(size_t size) {
+        return value(NamespacePool::create({.size = size, .bridge = bridge_}));
+    }
+    Bridge bridge_;
+};
+
+/// Whether `from` gets an answer from a TCP port on which nobody listens: "refused" needs a working path in both directions.
+bool reaches(int namespace_descriptor, const std::string& target) {
+    bool refused = false;
+    value(run_inside(namespace_descriptor, [&]() -> Result<void> {
+        os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        timeval patience{1, 0};
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        sockaddr_storage address;
+        auto size = ip(target).to_socket_address(9, address);
+        refused = ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), size) < 0 && errno == ECONNREFUSED;
+        return {};
+    }));
+    return refused;
+}
+
+TEST_F(Sandboxes, bridge_is_made_once_and_keeps_its_address) {
+    auto again = value(ensure_bridge(host_, {.name = "tb0"}));
+    EXPECT_FALSE(again.created);
+    EXPECT_EQ(again.address.text(), "172.30.9.1/24");
+    auto moved = value(ensure_bridge(host_, {.name = "tb0", .address = prefix("172.30.8.1/24"), .mtu = 1400}));
+    EXPECT_EQ(moved.index, bridge_.index);
+    auto link = value(os::find_link(host_, "tb0"));
+    EXPECT_EQ(link.mtu, 1400u);
+    EXPECT_TRUE(link.is_up());
+    size_t addresses = 0;
+    for (auto& address : value(os::list_addresses(host_)))
+        if (address.link == link.index && address.prefix.address.is_v4()) addresses++;
+    EXPECT_EQ(addresses, 1u);
+    EXPECT_EQ(value(read_sysctl("net.ipv4.conf.tb0.route_localnet")), "1");
+    EXPECT_EQ(value(read_sysctl("net.ipv6.conf.tb0.accept_ra")), "0");
+    EXPECT_EQ(value(read_sysctl("net.ipv4.ip_forward")), "1");
+}
+
+TEST_F(Sandboxes, bridge_chooses_a_subnet_that_nobody_uses) {
+    os::NetlinkBatch batch;
+    os::add_bridge(batch, "vpn0", os::random_mac(), 1500);
+    value(host_.transact(batch));
+    int vpn = value(os::find_link(host_, "vpn0")).index;
+    os::NetlinkBatch more;
+    os::add_address(more, vpn, prefix("172.17.200.1/24"));
+    os::add_route(more, {.destination = prefix("172.18.0.0/16"), .link = vpn});
+    value(host_.transact(more));
+    auto bridge = value(ensure_bridge(host_, {.name = "tb1", .taken = {prefix("172.19.0.0/16")}}));
+    EXPECT_EQ(bridge.address.text(), "172.20.0.1/16");
+    value(remove_bridge(host_, "tb1"));
+    os::NetlinkBatch gone;
+    os::remove_link(gone, vpn);
+    value(host_.transact(gone));
+}
+
+TEST_F(Sandboxes, bridge_errors_name_the_cause) {
+    EXPECT_EQ(ensure_bridge(host_, {.name = "lo"}).error().message(), "interface lo exists and is not a bridge");
+    EXPECT_EQ(ensure_bridge(host_, {.name = "nosuch", .managed = false}).error().kind(), ErrorKind::NotFound);
+    EXPECT_FALSE(ensure_bridge(host_, {.name = "a-name-that-is-too-long"}));
+    EXPECT_TRUE(remove_bridge(host_, "nosuch"));
+}
+
+TEST_F(Sandboxes, configured_sandbox_reaches_gateway_and_neighbour) {
+    auto pool = make_pool(2);
+    auto one = value(pool->take()), two = value(pool->take());
+    value(configure(one, {.address = prefix("172.30.9.2/24"), .gateway = ip("172.30.9.1")}));
+    value(configure(two, {.address = prefix("172.30.9.3/24"), .gateway = ip("172.30.9.1"), .mac = os::parse_mac("02:42:00:00:00:07")}));
+    EXPECT_TRUE(reaches(one.space.descriptor.get(), "172.30.9.1"));
+    EXPECT_TRUE(reaches(one.space.descriptor.get(), "172.30.9.3"));
+    EXPECT_TRUE(reaches(one.space.descriptor.get(), "127.0.0.1"));
+    auto inside = value(os::find_link(two.space.netlink, "eth0"));
+    EXPECT_EQ(os::mac_text(inside.mac), "02:42:00:00:00:07");
+    EXPECT_TRUE(inside.is_up());
+    EXPECT_EQ(inside.mtu, 1500u);
+    EXPECT_GT(inside.statistics.rx_packets, 0u);
+    auto routes = value(os::list_routes(one.space.netlink));
+    EXPECT_TRUE(std::any_of(routes.begin(), routes.end(), [](auto& r) { return !r.destination && r.gateway == ip("172.30.9.1"); }));
+    bool inet6_on_eth0 = false;
+    for (auto& address : value(os::list_addresses(one.space.netlink)))
+        inet6_on_eth0 |= address.link == one.interface.index && address.prefix.address.is_v6();
+    EXPECT_FALSE(inet6_on_eth0);
+}
+
+TEST_F(Sandboxes, configure_says_which_step_failed) {
+    auto pool = make_pool(0);
+    auto sandbox = value(pool->take());
+    auto bad = configure(sandbox, {.address = prefix("172.30.9.2/24"), .gateway = ip("10.99.0.1")});
+    ASSERT_FALSE(bad);
+    EXPECT_NE(bad.error().message().find("cannot configure eth0: add route default via 10.99.0.1"), std::string::npos)
+        << bad.error().message();
+}
+
+TEST_F(Sandboxes, icc_off_keeps_neighbours_apart) {
+    bridge_.icc = false;
+    auto pool = make_pool(0);
+    auto one = value(pool->take()), two = value(pool->take());
+    value(configure(one, {.address = prefix("172.30.9.2/24"), .gateway = ip("172.30.9.1")}));
+    value(configure(two, {.address = prefix("172.30.9.3/24"), .gateway = ip("172.30.9.1")}));
+    EXPECT_TRUE(reaches(one.space.descriptor.get(), "172.30.9.1"));
+    EXPECT_FALSE(reaches(one.space.descriptor.get(), "172.30.9.3"));
+}
+
+TEST_F(Sandboxes, ipv6_works_where_the_bridge_has_it) {
+    bridge_ = value(ensure_bridge(host_, {.name = "tb0", .address6 = prefix("fd30::1/64"), .ipv6 = true}));
+    auto pool = make_pool(1);
+    auto sandbox = value(pool->take());
+    value(configure(sandbox, {.address = prefix("172.30.9.2/24"), .address6 = prefix("fd30::2/64"), .gateway = ip("172.30.9.1"),
+                              .gateway6 = ip("fd30::1")}));
+    bool found = false;
+    for (auto& address : value(os::list_addresses(sandbox.space.netlink))) found |= address.prefix == prefix("fd30::2/64");
+    EXPECT_TRUE(found);
+}
+
+TEST_F(Sandboxes, second_interface_comes_and_goes) {
+    auto pool = make_pool(0);
+    auto sandbox = value(pool->take());
+    auto other = value(ensure_bridge(host_, {.name = "tb1", .address = prefix("172.30.10.1/24")}));
+    auto interface = value(attach_interface(host_, sandbox.space, other, "eth1", "vethp"));
+    value(configure(sandbox.space.netlink, interface, {.address = prefix("172.30.10.2/24")}));
+    EXPECT_TRUE(reaches(sandbox.space.descriptor.get(), "172.30.10.1"));
+    value(detach_interface(sandbox.space, interface));
+    EXPECT_FALSE(os::find_link(sandbox.space.netlink, "eth1"));
+    EXPECT_FALSE(os::find_link(host_, interface.host_name));
+    value(remove_bridge(host_, "tb1"));
+}
+
+TEST_F(Sandboxes, plain_sandbox_has_only_loopback) {
+    auto pool = value(NamespacePool::create({.size = 1, .space = {.sysctls = {{"net.ipv4.ip_unprivileged_port_start", "0"}}}}));
+    auto sandbox = value(pool->take());
+    EXPECT_EQ(value(os::list_links(sandbox.space.netlink)).front().name, "lo");
+    EXPECT_TRUE(reaches(sandbox.space.descriptor.get(), "127.0.0.1"));
+    value(run_inside(sandbox.space.descriptor.get(), []() -> Result<void> {
+        EXPECT_EQ(value(read_sysctl("net.ipv4.ip_unprivileged_port_start")), "0");
+        return {};
+    }));
+}
+
+TEST_F(Sandboxes, two_hundred_takes_leave_nothing) {
+    size_t descriptors = open_descriptors();
+    {
+        auto pool = make_pool(4);
+        for (int i = 0; i < 200; i++) {
+            auto sandbox = value(pool->take());
+            value(configure(sandbox, {.address = prefix("172.30.9.2/24"), .gateway = ip("172.30.9.1")}));
+        }
+        pool->wait_until_full();
+        EXPECT_EQ(pool->ready(), 4u);
+    }
+    EXPECT_EQ(open_descriptors(), descriptors);
+    EXPECT_TRUE(wait_for_links(links_before_ + 1));
+}
+
+TEST_F(Sandboxes, pool_serves_many_threads) {
+    auto pool = make_pool(4);
+    std::atomic<int> good = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; t++)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 5; i++) {
+                auto sandbox = pool->take();
+                if (!sandbox) continue;
+                os::IpPrefix address{os::IpAddress::v4(0xac1e0902u + static_cast<uint32_t>(t * 5 + i)), 24};
+                if (configure(*sandbox, {.address = address, .gateway = ip("172.30.9.1")})) good++;
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(good, 40);
+}
+
+TEST_F(Sandboxes, leftovers_of_a_killed_daemon_are_removed) {
+    auto pool = make_pool(0);
+    auto kept = value(pool->take()), lost = value(pool->take());
+    EXPECT_EQ(value(remove_leftovers(host_, bridge_, "vethp", {kept.interface.host_name})), 1u);
+    EXPECT_TRUE(os::find_link(host_, kept.interface.host_name));
+    EXPECT_FALSE(os::find_link(host_, lost.interface.host_name));
+}
+
+TEST_F(Sandboxes, measured_times) {
+    auto pool = make_pool(1);
+    int64_t take = 0, setting = 0;
+    constexpr int kRounds = 30;
+    std::vector<int64_t> takes, configures;
+    for (int i = 0; i < kRounds; i++) {
+        pool->wait_until_full();
+        int64_t start = monotonic_nanoseconds();
+        auto sandbox = value(pool->take());
+        take = monotonic_nanoseconds();
+        value(configure(sandbox, {.address = prefix("172.30.9.2/24"), .gateway = ip("172.30.9.1")}));
+        setting = monotonic_nanoseconds();
+        takes.push_back(take - start);
+        configures.push_back(setting - take);
+    }
+    std::sort(takes.begin(), takes.end());
+    std::sort(configures.begin(), configures.end());
+    auto on_demand = make_pool(0);
+    int64_t start = monotonic_nanoseconds();
+    for (int i = 0; i < kRounds; i++) value(on_demand->take());
+    int64_t each = (monotonic_nanoseconds() - start) / kRounds;
+    RecordProperty("take_us", static_cast<int>(takes[kRounds / 2] / 1000));
+    fprintf(stderr, "take %d us, configure %d us, made on demand %d us (medians of %d)\n", int(takes[kRounds / 2] / 1000),
+            int(configures[kRounds / 2] / 1000), int(each / 1000), kRounds);
+}
+
+}  // namespace
+}  // namespace proa::network
