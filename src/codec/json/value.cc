@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "codec/json/syntax.h"
 
 namespace proa::json {
 
@@ -220,6 +221,7 @@ Result<Value> parse(std::string_view text) {
     if (!good) {
         if (!builder.root.is_null() && builder.problem.starts_with("invalid character"))
             return fail(ErrorKind::InvalidArgument, "unexpected content after JSON");
+        if (std::string fault = syntax_error(clean); !fault.empty()) return fail(ErrorKind::InvalidArgument, fault);
         return fail(ErrorKind::InvalidArgument, builder.problem);
     }
     return std::move(builder.root);
