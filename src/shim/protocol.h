@@ -72,9 +72,11 @@ struct Attach {
     bool framed = true;
     std::string detach_keys;     ///< raw bytes; empty: none
     std::string early_bytes;     ///< stdin bytes that came with the request head
+    bool hold_close = false;     ///< keep the stream open after the process's end until the engine sent Release for it (at most 2 s),
+                                 ///< so that a client that asks for the exit code after its stream's end finds it recorded
     template <class A>
     void visit(A& a) {
-        a(exec_id, attach_id, use_stdin, use_stdout, use_stderr, framed, detach_keys, early_bytes);
+        a(exec_id, attach_id, use_stdin, use_stdout, use_stderr, framed, detach_keys, early_bytes, hold_close);
     }
 };
 
@@ -104,6 +106,35 @@ struct Exec {
     template <class A>
     void visit(A& a) {
         a(exec_id, terminal, open_stdin, attach);
+    }
+};
+
+/// Closes the standard input of the container (exec_id empty) or of an exec once everything sent before has been written.
+/// An empty body means the container; the same holds for Query and Release.
+struct CloseStdin {
+    std::string exec_id;
+    template <class A>
+    void visit(A& a) {
+        a(exec_id);
+    }
+};
+
+/// Asks for the pid and whether the process runs.
+struct Query {
+    std::string exec_id;
+    template <class A>
+    void visit(A& a) {
+        a(exec_id);
+    }
+};
+
+/// The engine has recorded the exit. For the container: its reply comes when the cgroup and shim.sock are gone, then the shim
+/// ends. For an exec: only its held streams are closed (Attach::hold_close).
+struct Release {
+    std::string exec_id;
+    template <class A>
+    void visit(A& a) {
+        a(exec_id);
     }
 };
 
