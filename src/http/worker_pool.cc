@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <utility>
 
 #include "base/log.h"
 
