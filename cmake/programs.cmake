@@ -23,3 +23,19 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/src/bin/proa.cc)
   target_link_libraries(proa PRIVATE proa_cli)
   target_link_options(proa PRIVATE -static-libstdc++ -static-libgcc)
 endif()
+
+# TLS is a module that is loaded on first use, so that programs without TLS do not map OpenSSL. It has its own libstdc++: only
+# the C interface of src/http/tls_abi.h crosses.
+pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
+add_library(proa-tls MODULE ${CMAKE_SOURCE_DIR}/src/http/tls_module.cc)
+set_target_properties(proa-tls PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin CXX_VISIBILITY_PRESET hidden)
+target_link_libraries(proa-tls PRIVATE PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
+target_link_options(proa-tls PRIVATE -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL)
+foreach(PROGRAM http_test proad proa)
+  if(TARGET ${PROGRAM})
+    add_dependencies(${PROGRAM} proa-tls)
+  endif()
+endforeach()
+if(TARGET shim_test AND TARGET proa-shim)
+  add_dependencies(shim_test proa-shim)  # it runs the program for real
+endif()

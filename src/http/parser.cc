@@ -66,10 +66,20 @@ private:
     bool in_trailer_ = false;
 };
 
-Refusal refusal_of(const ErrorCode& error) {
+/// "GET / HTTP/3.0": well formed, but of a version that we do not speak.
+bool has_foreign_version(std::string_view text) {
+    auto pieces = split(text.substr(0, text.find_first_of("\r\n")), ' ');
+    if (pieces.size() != 3) return false;
+    auto& version = pieces[2];
+    auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    return version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' &&
+           is_digit(version[7]) && version != "HTTP/1.0" && version != "HTTP/1.1";
+}
+
+Refusal refusal_of(const ErrorCode& error, std::string_view rest) {
     using Code = beast::http::error;
     if (error == Code::header_limit) return {431, ""};
-    if (error == Code::bad_version) return {505, "unsupported protocol version"};
+    if (error == Code::bad_version && has_foreign_version(rest)) return {505, "unsupported protocol version"};
     return {400, ""};
 }
 
@@ -110,7 +120,7 @@ std::expected<size_t, Refusal> put_head(Parser& parser, std::string_view data, H
             if (is_hopeless(data.substr(consumed), scan)) return std::unexpected(Refusal{400, ""});
             break;
         }
-        if (error) return std::unexpected(refusal_of(error));
+        if (error) return std::unexpected(refusal_of(error, rest));
     }
     return consumed;
 }

@@ -52,7 +52,7 @@ Unexpected module_failure(const TlsFailure& failure) {
     return fail(kKinds[failure.kind & 3], failure.text);
 }
 
-void log_failure(const char* text) { log::debug(text); }
+void log_failure(const char* text) { log::info(text); }
 }  // namespace
 
 Result<std::shared_ptr<TlsContext>> TlsContext::create(const TlsConfig& config) {
