@@ -18,6 +18,8 @@ struct Streams {
     int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;
     std::span<const int> descriptors;  ///< what plans refer to by index (network namespaces, bind sources)
     int preserved_descriptors = 0;     ///< 3 .. 3+n-1 of the caller stay open in the process (runc's --preserve-fds)
+    bool die_with_parent = false;      ///< SIGKILL for the process when the calling thread ends (unless it executes a setuid program)
+    int gate_listener = -1;            ///< create(): a listening SOCK_SEQPACKET socket that is the gate instead of Init::start_gate
 };
 
 /// A started (or created) process. The caller is its parent and must reap it.
@@ -36,7 +38,10 @@ Result<Init> launch(const Plan& plan, const Streams& streams);
 
 /// The OCI `create` half of launch(): everything but the final exec, which waits for open_gate().
 Result<Init> create(const Plan& plan, const Streams& streams);
+/// Returns once the process has executed its program. Errors as launch(); the process has ended then and is left to be reaped.
 Result<void> open_gate(Init& init);
+/// The same through a connection to the gate_listener of create(), from any process.
+Result<void> open_gate(int connection);
 
 /// A process in a running container; returns once it has executed its program. Errors as launch().
 Result<Init> execute(const ExecPlan& plan, const Streams& streams);

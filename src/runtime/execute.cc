@@ -1,0 +1,177 @@
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "cgroup/group.h"
+#include "os/file.h"
+#include "os/mount.h"
+#include "os/process.h"
+#include "os/pty.h"
+#include "os/socket.h"
+#include "runtime/init.h"
+#include "runtime/process_setup.h"
+
+namespace proa::runtime {
+
+namespace {
+/// What the helper gathers while it still is on the host's side.
+struct ExecContext {
+    const ExecPlan& plan;
+    const Streams& streams;
+    int channel;
+    int init_pidfd;
+    int unified;
+    bool user_namespace = false;
+    os::Fd host_proc, slave;
+    Identity identity;
+};
+
+bool is_other_namespace(pid_t pid, const char* name) {
+    struct stat own, other;
+    std::string own_path = concat("/proc/self/ns/", std::string_view(name)), other_path = concat("/proc/", pid, "/ns/", std::string_view(name));
+    if (::stat(own_path.c_str(), &own) < 0 || ::stat(other_path.c_str(), &other) < 0) return false;
+    return own.st_ino != other.st_ino;
+}
+
+Result<void> open_terminal(ExecContext& context, const os::RootDirectory& root) {
+    os::Fd found = TRY_WRAP("open a terminal", root.open_path(os::PathInRoot("/dev/pts/ptmx"), true));
+    struct stat st;
+    if (::fstat(found.get(), &st) < 0) return fail_errno("stat", "/dev/pts/ptmx");
+    if (TRY(os::filesystem_magic(found.get())) != DEVPTS_SUPER_MAGIC || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2))
+        return fail(ErrorKind::InvalidArgument, "/dev/pts/ptmx is no terminal multiplexer: a devpts file system must be mounted on /dev/pts");
+    os::Pty pty = TRY(os::open_pty(TRY(os::reopen(found.get(), O_RDWR | O_NOCTTY))));
+    const Process& process = context.plan.process;
+    if (process.console_height || process.console_width) TRY(os::set_window_size(pty.peer.get(), {process.console_height, process.console_width}));
+    context.slave = std::move(pty.peer);
+    return Channel(context.channel).say(Word::Console, pty.master.get());
+}
+
+/// In the container: from clone to exec.
+[[noreturn]] void run_exec(ExecContext& context) {
+    const Process& process = context.plan.process;
+    auto prepare = [&]() -> Result<void> {
+        TRY(begin_process());
+        if (context.user_namespace && (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0)) return fail_errno("become root of the user namespace");
+        TRY(connect_streams(context.streams, context.slave.get()));
+        if (process.new_session_keyring) TRY(join_session_keyring(context.plan.container_id));
+        TRY(set_resources(process, context.host_proc.get()));
+        TRY(enter_working_directory(process.cwd));
+        TRY(take_identity(process, context.identity, context.user_namespace));
+        return {};
+    };
+    Channel channel(context.channel);
+    auto done = prepare();
+    if (!done) {
+        channel.say_failure(done.error());
+        ::_exit(1);
+    }
+    auto become = [&]() -> Result<void> {
+        Program program(process, TRY(find_program(process)), missing_environment(process, context.identity));
+        TRY(set_exec_labels(process, context.host_proc.get()));
+        TRY(drop_privileges(process, context.streams.die_with_parent, context.channel));
+        TRY(close_descriptors_on_exec(context.streams.preserved_descriptors));
+        TRY(channel.say(Word::Executing));
+        return fail(program.execute());
+    };
+    done = become();
+    channel.say_failure(done.error());
+    ::_exit(done.error().number() == ENOENT ? 127 : 126);
+}
+
+/// On the host's side: reads what must not be read from inside, joins, and clones the caller's child.
+Result<void> help(ExecContext& context) {
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
+    const ExecPlan& plan = context.plan;
+    if (!plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(plan.cgroup_path)).attach_self_to_v1());
+    os::RootDirectory root = TRY(os::RootDirectory::at(concat("/proc/", plan.init_pid, "/root")));
+    context.identity = TRY(resolve_identity(plan.process, root));
+    if (plan.process.terminal) TRY(open_terminal(context, root));
+    context.host_proc = TRY(os::open_file("/proc", O_PATH | O_DIRECTORY));
+    int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    context.user_namespace = is_other_namespace(plan.init_pid, "user");
+    if (context.user_namespace) flags |= CLONE_NEWUSER;
+    if (is_other_namespace(plan.init_pid, "time")) flags |= static_cast<int>(clone_flag(NamespaceType::Time));
+    // The number could have been given to another process meanwhile: the descriptor cannot.
+    pollfd ended{context.init_pidfd, POLLIN, 0};
+    if (::poll(&ended, 1, 0) > 0) return fail(ErrorKind::Conflict, "cannot exec in a stopped container", ESRCH);
+    if (::setns(context.init_pidfd, flags) < 0) return fail_errno("join the container's namespaces");
+    os::Child child = TRY(os::clone_process({CLONE_PARENT, context.unified}));
+    if (child.pid == 0) run_exec(context);
+    return Channel(context.channel).say(Word::Spawned, child.pidfd.get(), child.pid);
+}
+
+/// The caller's side, until the program runs.
+Result<Init> converse(int channel, pid_t helper) {
+    Init init;
+    bool executing = false, reaped = false;
+    auto collect = [&]() -> Result<void> {
+        for (;;) {
+            auto incoming = TRY(Channel(channel).hear());
+            if (!incoming) {
+                if (executing && init.pid > 0) return {};
+                return fail(ErrorKind::Internal, "the process ended before it could execute its program (out of memory?)");
+            }
+            switch (incoming->message.word) {
+                case Word::Failure: return fail(error_of(incoming->message));
+                case Word::Spawned:
+                    init.pid = incoming->message.number;
+                    init.pidfd = std::move(incoming->fd);
+                    (void)os::wait_for_exit(helper);
+                    reaped = true;
+                    break;
+                case Word::Console: init.console = std::move(incoming->fd); break;
+                case Word::Executing: executing = true; break;
+                default: return fail(ErrorKind::Internal, "the process said what it may not say");
+            }
+        }
+    };
+    auto done = collect();
+    if (done) return init;
+    // A failure can overtake the news of the birth: read on until everybody has let go of the channel.
+    while (auto incoming = Channel(channel).hear()) {
+        if (!*incoming) break;
+        if ((*incoming)->message.word != Word::Spawned) continue;
+        init.pid = (*incoming)->message.number;
+        init.pidfd = std::move((*incoming)->fd);
+    }
+    if (!reaped) (void)os::wait_for_exit(helper);
+    if (init.pid > 0) {
+        (void)os::send_signal(init.pidfd.get(), SIGKILL);
+        (void)os::wait_for_exit(init.pid);
+    }
+    return fail(std::move(done).error());
+}
+}  // namespace
+
+Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
+    if (plan.version != kPlanVersion) return fail(ErrorKind::InvalidArgument, concat("plan of version ", plan.version, ", this is version ", kPlanVersion));
+    auto init_pidfd = os::open_pidfd(plan.init_pid);
+    if (!init_pidfd) {
+        if (init_pidfd.error().number() == ESRCH) return fail(ErrorKind::Conflict, "cannot exec in a stopped container", ESRCH);
+        return fail(std::move(init_pidfd).error());
+    }
+    os::Fd unified;
+    std::string group = plan.init_cgroup_path.empty() ? plan.cgroup_path : plan.init_cgroup_path;
+    if (!group.empty()) unified = TRY(TRY(cgroup::Group::at(group)).open_unified());
+    auto pair = TRY(os::make_socket_pair(os::SocketType::SeqPacket));
+    os::Child helper = TRY(os::clone_process({}));
+    if (helper.pid == 0) {
+        ExecContext context{plan, streams, pair.second.get(), init_pidfd->get(), unified.get()};
+        auto done = help(context);
+        if (!done) Channel(context.channel).say_failure(done.error());
+        ::_exit(done ? 0 : 1);
+    }
+    pair.second.reset();
+    return converse(pair.first.get(), helper.pid);
+}
+
+}  // namespace proa::runtime
