@@ -15,17 +15,27 @@ os::VethPair veth_for(const Bridge& bridge, int namespace_descriptor, const Inte
             .peer_mac = interface.mac, .peer_namespace = namespace_descriptor, .mtu = bridge.mtu};
 }
 
-/// Learns both indices, brings the inner end up and isolates the port where containers must not talk to each other. Ports of one bridge exchange frames
-/// below the reach of nftables, so --icc=false must be enforced by the bridge itself.
+/// br_netfilter translates addresses of bridged frames too. One that comes back to its sender (a container that uses its own
+/// published port) is then never routed, so the port must let it out again.
+bool bridge_filters_frames() {
+    auto state = read_sysctl("net.bridge.bridge-nf-call-iptables");
+    return state && *state != "0";
+}
+
+/// Learns both indices, brings the inner end up and sets the port. Ports of one bridge exchange frames below the reach of
+/// nftables, so --icc=false must be enforced by the bridge itself.
 Result<void> finish_veth(os::NetlinkSocket& host, os::NetlinkSocket& inside, const Bridge& bridge, Interface& interface) {
     interface.host_index = TRY(os::find_link(host, interface.host_name)).index;
     interface.index = TRY(os::find_link(inside, interface.name)).index;
     os::NetlinkBatch up;
     os::set_link(up, interface.index, {.up = true});
     TRY(inside.transact(up));
-    if (bridge.icc) return {};
+    os::PortChange port;
+    if (!bridge.icc) port.isolated = true;
+    if (bridge_filters_frames()) port.hairpin = true;
+    if (!port.isolated && !port.hairpin) return {};
     os::NetlinkBatch batch;
-    os::set_port_isolated(batch, interface.host_index, true);
+    os::set_port(batch, interface.host_index, port);
     return host.transact(batch);
 }
 

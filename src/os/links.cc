@@ -3,6 +3,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -164,13 +165,14 @@ void set_link(NetlinkBatch& batch, int index, const LinkChange& change) {
     if (change.mac) batch.put(IFLA_ADDRESS, mac_bytes(*change.mac));
 }
 
-void set_port_isolated(NetlinkBatch& batch, int index, bool isolated) {
-    batch.begin(RTM_SETLINK, NLM_F_ACK, concat("isolate bridge port ", index));
+void set_port(NetlinkBatch& batch, int index, const PortChange& change) {
+    batch.begin(RTM_SETLINK, NLM_F_ACK, concat("change bridge port ", index));
     ifinfomsg header = link_header(index, std::nullopt);
     header.ifi_family = AF_BRIDGE;
     batch.header(header);
     size_t port = batch.open_nest(IFLA_PROTINFO);
-    batch.put_u8(IFLA_BRPORT_ISOLATED, isolated);
+    if (change.isolated) batch.put_u8(IFLA_BRPORT_ISOLATED, *change.isolated);
+    if (change.hairpin) batch.put_u8(IFLA_BRPORT_MODE, *change.hairpin);
     batch.close_nest(port);
 }
 

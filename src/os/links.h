@@ -63,8 +63,12 @@ struct LinkChange {
     std::optional<std::string> name;  ///< the link must be down before Linux 6.2
 };
 void set_link(NetlinkBatch& batch, int index, const LinkChange& change);
-/// A bridge port that can talk to the bridge but not to other isolated ports (--icc=false). Linux 4.18
-void set_port_isolated(NetlinkBatch& batch, int index, bool isolated);
+struct PortChange {
+    std::optional<bool> isolated;  ///< talks to the bridge but not to other isolated ports (--icc=false). Linux 4.18
+    std::optional<bool> hairpin;   ///< frames may go back out of the port through which they came
+};
+/// Settings of a link as a port of its bridge.
+void set_port(NetlinkBatch& batch, int index, const PortChange& change);
 void remove_link(NetlinkBatch& batch, int index);
 
 /// `duplicate_detection` off: an IPv6 address is usable at once (no DAD). Adding what is there already succeeds.

@@ -72,6 +72,14 @@ void NetlinkBatch::begin(uint16_t type, uint16_t flags, std::string what) {
     data_.append(bytes_of(header));
 }
 
+void NetlinkBatch::acknowledge_last() {
+    char* flags = data_.data() + messages_.back().offset + offsetof(nlmsghdr, nlmsg_flags);
+    uint16_t value;
+    memcpy(&value, flags, sizeof value);
+    value |= NLM_F_ACK;
+    memcpy(flags, &value, sizeof value);
+}
+
 void NetlinkBatch::append(std::string_view bytes) {
     data_.append(bytes);
     data_.append(NLMSG_ALIGN(bytes.size()) - bytes.size(), '\0');

@@ -40,6 +40,8 @@ public:
     /// Raw bytes within a nest, padded to four (the struct in VETH_INFO_PEER).
     void append(std::string_view bytes);
 
+    void acknowledge_last();  ///< NLM_F_ACK on the message under construction
+
     bool empty() const { return messages_.empty(); }
     size_t size() const { return messages_.size(); }
     size_t bytes() const { return data_.size(); }

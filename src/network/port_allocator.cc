@@ -1,0 +1,168 @@
+#include "network/port_allocator.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.h"
+#include "network/namespace.h"
+#include "os/file.h"
+
+namespace proa::network {
+
+namespace {
+constexpr uint16_t kEphemeralFirst = 32768, kEphemeralLast = 60999;  // the kernel's default
+constexpr size_t kSocketTableBytesMax = 64 << 20;
+
+std::string side_text(const os::IpAddress& ip, uint16_t port) {
+    return ip.is_v6() ? concat('[', ip.text(), "]:", port) : concat(ip.text(), ':', port);
+}
+
+Error bind_error(Protocol protocol, const os::IpAddress& ip, uint16_t port, int number) {
+    // Go's wording of errors is lower case.
+    const char* text = strerrordesc_np(number);
+    std::string message = concat("failed to bind host port ", side_text(ip, port), '/', protocol_name(protocol), ": ",
+                                 to_lower(text ? text : "unknown error"));
+    if (number == EADDRINUSE)
+        if (auto holder = port_holder(protocol, port)) message += concat(" (held by ", *holder, ')');
+    return Error(ErrorKind::Internal, std::move(message), number);
+}
+
+/// A socket that keeps everybody else from the port.
+Result<os::Fd> bind_port(Protocol protocol, const os::IpAddress& ip, uint16_t port) {
+    const int type = protocol == Protocol::Udp ? SOCK_DGRAM : SOCK_STREAM;
+    os::Fd socket(::socket(ip.family(), type | SOCK_CLOEXEC | SOCK_NONBLOCK, static_cast<int>(protocol)));
+    if (!socket) {
+        // Without SCTP in the kernel nobody else can bind the port either; forwarding needs no socket.
+        if (protocol == Protocol::Sctp && (errno == EPROTONOSUPPORT || errno == ESOCKTNOSUPPORT)) return os::Fd();
+        return fail(bind_error(protocol, ip, port, errno));
+    }
+    int on = 1;
+    if (ip.is_v6()) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    // Connections in TIME_WAIT must not delay a restart. A listening socket excludes others in spite of it.
+    if (type == SOCK_STREAM) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_storage address;
+    socklen_t size = ip.to_socket_address(port, address);
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) < 0 ||
+        (type == SOCK_STREAM && ::listen(socket.get(), SOMAXCONN) < 0))
+        return fail(bind_error(protocol, ip, port, errno));
+    return socket;
+}
+
+std::pair<uint16_t, uint16_t> ephemeral_range() {
+    auto text = read_sysctl("net.ipv4.ip_local_port_range");
+    if (!text) return {kEphemeralFirst, kEphemeralLast};
+    auto fields = split_fields(*text);
+    auto first = fields.size() == 2 ? parse_uint(fields[0]) : std::nullopt;
+    auto last = fields.size() == 2 ? parse_uint(fields[1]) : std::nullopt;
+    if (!first || !last || *first == 0 || *first > *last || *last > 65535) return {kEphemeralFirst, kEphemeralLast};
+    return {static_cast<uint16_t>(*first), static_cast<uint16_t>(*last)};
+}
+
+bool has_no_ipv6(int number) { return number == EAFNOSUPPORT || number == EADDRNOTAVAIL; }
+}  // namespace
+
+bool PortAllocator::is_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t port) const {
+    for (auto side = allocated_.lower_bound({protocol, port, {}});
+         side != allocated_.end() && side->protocol == protocol && side->port == port; side++)
+        if (side->ip.family() == ip.family() && (side->ip == ip || side->ip.is_unspecified() || ip.is_unspecified())) return true;
+    return false;
+}
+
+Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& request, uint16_t port) {
+    std::vector<os::IpAddress> addresses;
+    if (request.host_ip) addresses = {*request.host_ip};
+    else addresses = {os::IpAddress::any4(), os::IpAddress::any6()};
+    std::vector<ReservedPort> reserved;
+    for (auto& ip : addresses) {
+        if (is_allocated(request.protocol, ip, port))
+            return fail(ErrorKind::Internal, concat("Bind for ", ip.text(), ':', port, " failed: port is already allocated"),
+                        EADDRINUSE);
+        auto socket = bind_port(request.protocol, ip, port);
+        if (!socket && !request.host_ip && ip.is_v6() && has_no_ipv6(socket.error().number())) continue;
+        if (!socket) return fail(std::move(socket).error());
+        reserved.push_back({request.protocol, ip, port, request.container_port, std::move(*socket)});
+    }
+    for (auto& one : reserved) allocated_.insert({one.protocol, one.host_port, one.host_ip});
+    return reserved;
+}
+
+Result<std::vector<ReservedPort>> PortAllocator::try_ephemeral(const PortRequest& request) {
+    auto [first, last] = ephemeral_range();
+    const uint32_t count = static_cast<uint32_t>(last - first) + 1;
+    uint16_t& previous = previous_[request.protocol];
+    uint32_t start = previous >= first && previous < last ? static_cast<uint32_t>(previous - first) + 1 : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t port = static_cast<uint16_t>(first + (start + i) % count);
+        auto reserved = try_port(request, port);
+        if (!reserved && reserved.error().number() == EADDRINUSE) continue;
+        if (reserved) previous = port;
+        return reserved;
+    }
+    return fail(ErrorKind::Internal, "all ports are allocated", EADDRINUSE);
+}
+
+Result<std::vector<ReservedPort>> PortAllocator::reserve(const PortRequest& request) {
+    std::lock_guard lock(mutex_);
+    if (request.first == 0) return try_ephemeral(request);
+    if (request.last != 0 && request.last < request.first)
+        return fail(ErrorKind::InvalidArgument, concat("invalid port range ", request.first, '-', request.last));
+    if (request.last == 0 || request.last == request.first) return try_port(request, request.first);
+    for (uint32_t port = request.first; port <= request.last; port++) {
+        auto reserved = try_port(request, static_cast<uint16_t>(port));
+        if (reserved || reserved.error().number() != EADDRINUSE) return reserved;
+    }
+    return fail(ErrorKind::Internal, "all ports are allocated", EADDRINUSE);
+}
+
+void PortAllocator::restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port) {
+    std::lock_guard lock(mutex_);
+    allocated_.insert({protocol, host_port, host_ip});
+}
+
+void PortAllocator::release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port) {
+    std::lock_guard lock(mutex_);
+    allocated_.erase({protocol, host_port, host_ip});
+}
+
+namespace {
+/// Inodes of the sockets that are bound to `port`, from /proc/net/{tcp,udp}[6]. man: proc(5)
+std::set<std::string> inodes_of_port(Protocol protocol, uint16_t port) {
+    std::set<std::string> inodes;
+    for (const char* family : {"", "6"}) {
+        auto table = os::read_file(concat("/proc/thread-self/net/", protocol_name(protocol), family), kSocketTableBytesMax);
+        if (!table) continue;
+        for (auto& line : split(*table, '\n')) {
+            auto fields = split_fields(line);
+            constexpr size_t kLocal = 1, kInode = 9;
+            if (fields.size() <= kInode) continue;
+            auto sides = cut(fields[kLocal], ":");
+            if (sides && parse_uint(sides->second, 16) == port) inodes.insert(concat("socket:[", fields[kInode], ']'));
+        }
+    }
+    inodes.erase("socket:[0]");  // connections without an owner any more
+    return inodes;
+}
+}  // namespace
+
+std::optional<std::string> port_holder(Protocol protocol, uint16_t port) {
+    auto inodes = inodes_of_port(protocol, port);
+    auto processes = os::list_directory("/proc");
+    if (inodes.empty() || !processes) return std::nullopt;
+    for (auto& pid : *processes) {
+        if (!parse_uint(pid)) continue;
+        auto descriptors = os::list_directory(concat("/proc/", pid, "/fd"));
+        if (!descriptors) continue;
+        for (auto& descriptor : *descriptors) {
+            auto target = os::read_link(concat("/proc/", pid, "/fd/", descriptor));
+            if (!target || !inodes.contains(*target)) continue;
+            auto name = os::read_file(concat("/proc/", pid, "/comm"), 4096);
+            return concat(name ? trim(*name) : std::string_view("?"), ", process ", pid);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace proa::network

@@ -1,0 +1,68 @@
+#pragma once
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "network/firewall.h"
+#include "os/fd.h"
+
+namespace proa::network {
+
+struct PortRequest {
+    Protocol protocol = Protocol::Tcp;
+    uint16_t container_port = 0;
+    std::optional<os::IpAddress> host_ip;  ///< nullopt: every address, IPv4 and IPv6 (two reservations of one number)
+    uint16_t first = 0, last = 0;          ///< the range of host ports, `last` 0: only `first`; both 0: any ephemeral one
+};
+
+/// One host port that is ours: other processes cannot bind it as long as the socket is open.
+struct ReservedPort {
+    Protocol protocol = Protocol::Tcp;
+    os::IpAddress host_ip;
+    uint16_t host_port = 0;
+    uint16_t container_port = 0;
+    /// Bound, non-blocking, IPv6 ones IPV6_V6ONLY, TCP ones listening. The container's shim holds it (and accepts on it where
+    /// Publication::needs_proxy). Empty only for SCTP on a kernel that has no SCTP sockets.
+    os::Fd socket;
+
+    Publication publication(const os::IpAddress& container_ip) const {
+        return {protocol, host_ip, host_port, container_ip, container_port};
+    }
+};
+
+/// Host ports of one network namespace. Thread-safe. Memory only: restore() tells it after a restart what running containers'
+/// shims hold.
+class PortAllocator {
+public:
+    /// Finds and binds a port. For a request without host_ip the same number on IPv4 and IPv6; IPv6 is left out where the host
+    /// has none. Errors, as Docker words them: "Bind for 0.0.0.0:8080 failed: port is already allocated" (by us), "failed to
+    /// bind host port 0.0.0.0:8080/tcp: address already in use (held by nginx, process 71)", "all ports are allocated".
+    Result<std::vector<ReservedPort>> reserve(const PortRequest& request);
+
+    void restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port);
+    /// The caller has closed the sockets or their holder has ended. No error when it is free.
+    void release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port);
+
+private:
+    struct Side {
+        Protocol protocol;
+        uint16_t port;
+        os::IpAddress ip;
+        auto operator<=>(const Side&) const = default;
+    };
+    bool is_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t port) const;
+    Result<std::vector<ReservedPort>> try_port(const PortRequest& request, uint16_t port);
+    Result<std::vector<ReservedPort>> try_ephemeral(const PortRequest& request);
+
+    std::mutex mutex_;
+    std::set<Side> allocated_;
+    std::map<Protocol, uint16_t> previous_;  ///< last ephemeral one given out
+};
+
+/// Who holds a port: "nginx, process 71", or nullopt when /proc does not tell (another namespace, no permission).
+std::optional<std::string> port_holder(Protocol protocol, uint16_t port);
+
+}  // namespace proa::network
