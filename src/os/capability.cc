@@ -6,39 +6,44 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
+#include <string>
 
 #include "base/text.h"
 
 namespace proa::os {
 
 namespace {
-constexpr std::string_view kNames[kCapabilityNamesEnd] = {
-    "CHOWN",           "DAC_OVERRIDE",    "DAC_READ_SEARCH", "FOWNER",        "FSETID",         "KILL",         "SETGID",
-    "SETUID",          "SETPCAP",         "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN",   "NET_RAW",
-    "IPC_LOCK",        "IPC_OWNER",       "SYS_MODULE",      "SYS_RAWIO",     "SYS_CHROOT",     "SYS_PTRACE",   "SYS_PACCT",
-    "SYS_ADMIN",       "SYS_BOOT",        "SYS_NICE",        "SYS_RESOURCE",  "SYS_TIME",       "SYS_TTY_CONFIG", "MKNOD",
-    "LEASE",           "AUDIT_WRITE",     "AUDIT_CONTROL",   "SETFCAP",       "MAC_OVERRIDE",   "MAC_ADMIN",    "SYSLOG",
-    "WAKE_ALARM",      "BLOCK_SUSPEND",   "AUDIT_READ",      "PERFMON",       "BPF",            "CHECKPOINT_RESTORE",
+constexpr std::string_view kNames[] = {
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
+    "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
+    "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",
+    "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
+    "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
 };
 }  // namespace
 
-std::optional<int> capability_from_name(std::string_view name) {
+std::optional<int> capability_number(std::string_view name) {
     std::string upper = to_upper(name);
-    std::string_view bare = trim_prefix(upper, "CAP_");
-    for (int number = 0; number < kCapabilityNamesEnd; number++)
-        if (kNames[number] == bare) return number;
+    if (!upper.starts_with("CAP_")) upper = "CAP_" + upper;
+    for (size_t number = 0; number < std::size(kNames); number++)
+        if (kNames[number] == upper) return static_cast<int>(number);
     return std::nullopt;
 }
 
-std::string capability_name(int number) {
-    if (number < 0 || number >= kCapabilityNamesEnd) return concat("CAP_", number);
-    return concat("CAP_", kNames[number]);
+std::string_view capability_name(int number) {
+    if (number < 0 || static_cast<size_t>(number) >= std::size(kNames)) return "";
+    return kNames[number];
 }
 
-uint64_t known_capabilities() {
-    uint64_t known = 0;
-    for (int number = 0; number < 64 && ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++) known |= 1ull << number;
-    return known;
+uint64_t all_capabilities() {
+    static const uint64_t kKnown = [] {
+        uint64_t known = 0;
+        for (int number = 0; number < 64 && ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++) known |= 1ull << number;
+        return known;
+    }();
+    return kKnown;
 }
 
 Result<void> limit_bounding_set(uint64_t keep) {

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -9,12 +8,12 @@
 // Capability sets as bit masks: bit n stands for capability number n.
 namespace proa::os {
 
-/// "CAP_NET_ADMIN", "NET_ADMIN" or "net_admin".
-std::optional<int> capability_from_name(std::string_view name);
-std::string capability_name(int number);  ///< "CAP_NET_ADMIN"
-constexpr int kCapabilityNamesEnd = 41;   ///< names are known for 0 .. 40
-/// All capabilities that the running kernel knows. man: prctl(2), PR_CAPBSET_READ
-uint64_t known_capabilities();
+/// Number of a capability by its kernel name, with or without "CAP_", any case. man: capabilities(7)
+std::optional<int> capability_number(std::string_view name);
+/// "CAP_CHOWN" for 0; "" for a number without a known name.
+std::string_view capability_name(int number);
+/// All capabilities that this kernel has, as a bit set. Asked for once. man: prctl(2), PR_CAPBSET_READ
+uint64_t all_capabilities();
 
 /// Removes from the calling thread's bounding set what `keep` lacks. Needs CAP_SETPCAP.
 Result<void> limit_bounding_set(uint64_t keep);
