@@ -1,6 +1,12 @@
 #include "network/sandbox.h"
 
+#include <sys/wait.h>
+
+#include <csignal>
+
 #include "base/time.h"
+#include "network/bridge_network.h"
+#include "network/statistics.h"
 #include "network/test_world.h"
 
 namespace proa::network {
@@ -187,6 +193,68 @@ TEST_F(Sandboxes, pool_serves_many_threads) {
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(good, 40);
+}
+
+TEST_F(Sandboxes, pool_of_a_killed_daemon_vanishes_by_itself) {
+    auto ready = value(os::make_pipe());
+    pid_t daemon = ::fork();
+    if (daemon == 0) {
+        auto pool = make_pool(4);
+        pool->wait_until_full();
+        auto taken = value(pool->take());
+        value(os::write_all(ready.write_end.get(), "x"));
+        for (;;) ::pause();
+    }
+    char byte[1];
+    value(os::read_some(ready.read_end.get(), byte));
+    EXPECT_GE(value(os::list_links(host_)).size(), links_before_ + 5);
+    ::kill(daemon, SIGKILL);
+    ::waitpid(daemon, nullptr, 0);
+    EXPECT_TRUE(wait_for_links(links_before_ + 1));
+}
+
+TEST_F(Sandboxes, network_gives_endpoints_and_takes_them_back) {
+    auto network = value(BridgeNetwork::create(
+        host_, {.bridge = {.name = "tb0", .address = prefix("172.30.9.1/24"), .address6 = prefix("fd30::1/64"), .ipv6 = true},
+                .range = prefix("172.30.9.128/25"), .reserved = {ip("172.30.9.128")}}));
+    auto first = value(network->allocate("a"));
+    EXPECT_EQ(first.address.text(), "172.30.9.129/24");
+    EXPECT_EQ(first.address6.text(), "fd30::2/64");
+    EXPECT_EQ(first.gateway.text(), "172.30.9.1");
+    auto fixed = value(network->allocate("b", {.address = ip("172.30.9.7")}));
+    EXPECT_EQ(fixed.address.text(), "172.30.9.7/24");
+    auto taken = network->allocate("c", {.address = ip("172.30.9.1")});
+    EXPECT_EQ(taken.error().message(), "Address already in use: 172.30.9.1 belongs to the gateway");
+    // What failed on one family gives back the other.
+    EXPECT_FALSE(network->allocate("c", {.address = ip("172.30.9.8"), .address6 = ip("fd30::2")}));
+    EXPECT_TRUE(network->allocate("d", {.address = ip("172.30.9.8")}));
+    auto again = value(BridgeNetwork::create(host_, {.bridge = {.name = "tb0", .ipv6 = true}}));
+    EXPECT_EQ(again->bridge().address6.text(), "fd30::1/64");
+    value(again->restore("a", first));
+    EXPECT_FALSE(again->allocate("e", {.address = first.address.address}));
+    again->release(first);
+    EXPECT_TRUE(again->allocate("e", {.address = first.address.address}));
+}
+
+TEST_F(Sandboxes, range_without_an_address_is_the_subnet) {
+    auto network = value(BridgeNetwork::create(host_, {.bridge = {.name = "tb1", .internal = true}, .range = prefix("10.77.0.0/24")}));
+    EXPECT_EQ(network->bridge().address.text(), "10.77.0.1/24");
+    auto endpoint = value(network->allocate("a"));
+    EXPECT_EQ(endpoint.address.text(), "10.77.0.2/24");
+    EXPECT_TRUE(endpoint.gateway.is_none());
+    value(remove_bridge(host_, "tb1"));
+}
+
+TEST_F(Sandboxes, statistics_are_read_from_outside) {
+    auto pool = make_pool(0);
+    auto sandbox = value(pool->take());
+    value(configure(sandbox, {.address = prefix("172.30.9.2/24")}));
+    EXPECT_TRUE(reaches(sandbox.space.descriptor.get(), "172.30.9.1"));
+    auto all = value(read_interface_statistics_inside(sandbox.space.descriptor.get()));
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_GT(all["eth0"].tx_packets, 0u);
+    EXPECT_TRUE(read_interface_statistics(::getpid())->contains("tb0"));
+    EXPECT_FALSE(read_interface_statistics(-1));
 }
 
 TEST_F(Sandboxes, leftovers_of_a_killed_daemon_are_removed) {
