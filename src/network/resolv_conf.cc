@@ -22,12 +22,17 @@ struct Draft {
     ResolvConf conf;
     std::string path, transform;
     std::vector<std::string> overrides, upstream_notes;
-    std::string ndots_from;
-    bool used_default_servers = false;
+    std::string ndots_from, warning;
 };
 
 bool has_ndots(const std::vector<std::string>& options) {
-    return std::any_of(options.begin(), options.end(), [](auto& option) { return option.starts_with("ndots:"); });
+    return std::any_of(options.begin(), options.end(),
+                       [](auto& option) { return option == "ndots" || option.starts_with("ndots:"); });
+}
+
+bool is_invalid_ndots(const std::string& option) {
+    if (option == "ndots") return true;
+    return option.starts_with("ndots:") && !parse_uint(trim_prefix(option, "ndots:"));
 }
 
 Draft draft_with_overrides(const HostResolvConf& host, const DnsOverrides& overrides) {
@@ -35,7 +40,6 @@ Draft draft_with_overrides(const HostResolvConf& host, const DnsOverrides& overr
     if (has_ndots(draft.conf.options)) draft.ndots_from = "host";
     if (!overrides.servers.empty()) {
         draft.conf.servers = overrides.servers;
-        draft.conf.invalid_servers.clear();
         draft.overrides.push_back("nameservers");
     }
     if (!overrides.search.empty()) {
@@ -60,7 +64,7 @@ std::string draft_text(const Draft& draft) {
     out += concat("\n# Based on host file: '", draft.path, '\'');
     if (!draft.transform.empty()) out += concat(" (", draft.transform, ')');
     out += "\n";
-    if (draft.used_default_servers) out += "# Used default nameservers.\n";
+    if (!draft.warning.empty()) out += concat("# ", draft.warning, '\n');
     if (!draft.upstream_notes.empty()) out += concat("# ExtServers: [", join(draft.upstream_notes, " "), "]\n");
     if (!draft.conf.invalid_servers.empty())
         out += concat("# Invalid nameservers: [", join(draft.conf.invalid_servers, " "), "]\n");
@@ -73,7 +77,7 @@ void use_default_servers(Draft& draft, bool ipv6) {
     for (const char* server : kDefaultServers4) draft.conf.servers.push_back(*os::IpAddress::parse(server));
     if (ipv6)
         for (const char* server : kDefaultServers6) draft.conf.servers.push_back(*os::IpAddress::parse(server));
-    draft.used_default_servers = true;
+    draft.warning = "Used default nameservers.";
 }
 }  // namespace
 
@@ -88,7 +92,8 @@ ResolvConf parse_resolv_conf(std::string_view text) {
                 conf.servers.push_back(*server);
             else
                 conf.invalid_servers.push_back(fields[1]);
-        } else if (fields[0] == "search") {
+        } else if (fields[0] == "search" || fields[0] == "domain") {
+            if (fields.size() < 2) continue;
             conf.search.assign(fields.begin() + 1, fields.end());  // the last one counts
         } else if (fields[0] == "options") {
             conf.options.insert(conf.options.end(), fields.begin() + 1, fields.end());
@@ -126,15 +131,16 @@ std::string resolv_conf_text_host_network(const HostResolvConf& host, const DnsO
 InternalResolvConf resolv_conf_internal(const HostResolvConf& host, const DnsOverrides& overrides) {
     Draft draft = draft_with_overrides(host, overrides);
     draft.transform = "internal resolver";
-    if (draft.conf.servers.empty()) use_default_servers(draft, false);
+    if (draft.conf.servers.empty()) draft.warning = "NO EXTERNAL NAMESERVERS DEFINED";
     InternalResolvConf internal;
     for (auto& server : draft.conf.servers) {
         // The host's own servers are asked from the host's namespace: they may be reachable from there only.
-        const bool from_host = overrides.servers.empty() && !draft.used_default_servers;
+        const bool from_host = overrides.servers.empty();
         (from_host ? internal.host_upstreams : internal.upstreams).push_back(server);
         draft.upstream_notes.push_back(from_host ? concat("host(", server.text(), ')') : server.text());
     }
     draft.conf.servers = {*os::IpAddress::parse(kEmbeddedServer)};
+    std::erase_if(draft.conf.options, is_invalid_ndots);
     if (!has_ndots(draft.conf.options)) {
         draft.conf.options.push_back("ndots:0");
         draft.ndots_from = "internal";

@@ -44,8 +44,8 @@ std::string resolv_conf_text_host_network(const HostResolvConf& host, const DnsO
 /// For user-defined networks: the embedded server at 127.0.0.11 and what it asks itself.
 struct InternalResolvConf {
     std::string text;
-    std::vector<os::IpAddress> upstreams;       ///< reachable from the container's namespace
-    std::vector<os::IpAddress> host_upstreams;  ///< loopback servers, to be asked from the host's namespace
+    std::vector<os::IpAddress> upstreams;       ///< --dns: to be asked from the container's namespace
+    std::vector<os::IpAddress> host_upstreams;  ///< the host's servers: to be asked from the host's namespace
 };
 InternalResolvConf resolv_conf_internal(const HostResolvConf& host, const DnsOverrides& overrides);
 

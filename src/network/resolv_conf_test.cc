@@ -46,6 +46,16 @@ TEST(ResolvConf, user_networks_ask_the_embedded_server) {
     EXPECT_EQ(overridden.upstreams.size(), 1u);
 }
 
+TEST(ResolvConf, odd_input_is_handled_as_docker_does) {
+    auto none = resolv_conf_internal(host("domain example.org\noptions ndots:x\n"), {});
+    EXPECT_EQ(none.text, std::string(kHeader) + "nameserver 127.0.0.11\nsearch example.org\noptions ndots:0\n\n"
+                                                "# Based on host file: '/etc/resolv.conf' (internal resolver)\n"
+                                                "# NO EXTERNAL NAMESERVERS DEFINED\n# Overrides: []\n# Option ndots from: internal\n");
+    EXPECT_NE(resolv_conf_text_host_network(host("nameserver 127.0.0.53\n"), {}).find(
+                  "nameserver 127.0.0.53\n\n# Based on host file: '/etc/resolv.conf'\n# Overrides: []\n"),
+              std::string::npos);
+}
+
 TEST(ResolvConf, garbage_is_named) {
     auto conf = parse_resolv_conf("nameserver\nnameserver fe80::1%eth0\n;x\n\n  nameserver 1.1.1.1  \n");
     ASSERT_EQ(conf.servers.size(), 1u);
