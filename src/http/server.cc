@@ -35,6 +35,7 @@ struct Client {
     Client(os::Fd socket, PeerKind peer, size_t head_limit) : connection(std::move(socket), std::move(peer), head_limit) {}
     Connection connection;
     bool parked = false;      // guarded by State::mutex
+    bool watched = false;     // is in the epoll set
     bool head_begun = false;
     int64_t deadline = kNever;  // of the head that is coming, monotonic nanoseconds
 };
@@ -188,9 +189,6 @@ Result<std::unique_ptr<Client>> Server::State::make_client(Listener& listener, o
     auto client = std::make_unique<Client>(std::move(socket), std::move(peer), options.head_limit_bytes);
     client->connection.set_before_take([this, kept = client.get()] { release(kept); });
     client->deadline = seconds_from_now(options.first_head_timeout_seconds);
-    // Registered disarmed: it goes to a worker first, which parks it when nothing comes.
-    epoll_event event{EPOLLONESHOT, {.ptr = client.get()}};
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, client->connection.fd(), &event) < 0) return fail_errno("epoll_ctl");
     return client;
 }
 
@@ -290,9 +288,11 @@ void Server::State::park(Client* client) {
         client->deadline = seconds_from_now(options.head_timeout_seconds);
     {
         std::lock_guard lock(mutex);
+        // Entered when first parked: an entry reports hang-ups from the start, even disarmed, while a worker owns the client.
         epoll_event event{EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, {.ptr = client}};
-        if (!stopping && ::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, client->connection.fd(), &event) == 0) {
-            client->parked = true;
+        int call = client->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+        if (!stopping && ::epoll_ctl(epoll.get(), call, client->connection.fd(), &event) == 0) {
+            client->watched = client->parked = true;
             if (--running == 0) all_idle.notify_all();
             return;
         }
@@ -304,7 +304,7 @@ void Server::State::park(Client* client) {
 void Server::State::release(Client* client) {
     std::lock_guard lock(mutex);
     clients.erase(client);
-    ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, client->connection.fd(), nullptr);
+    if (client->watched) ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, client->connection.fd(), nullptr);
 }
 
 void Server::State::drop(Client* client) {

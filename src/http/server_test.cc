@@ -202,6 +202,7 @@ TEST_F(ServerTest, streams_chunks_as_they_are_written) {
     auto old = ask("GET /wait HTTP/1.0\r\n\r\n");
     EXPECT_EQ(old.find("chunked"), old.npos);
     EXPECT_TRUE(old.ends_with("\r\n\r\n{\"StatusCode\":0}\nmore")) << old;
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(ServerTest, tells_a_handler_that_its_client_left) {
@@ -231,6 +232,7 @@ TEST_F(ServerTest, tells_a_handler_that_its_client_left) {
         EXPECT_FALSE(gone_before);
         EXPECT_TRUE(gone_after);
     }
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(ServerTest, writing_to_a_lost_client_is_an_error_and_no_signal) {
@@ -252,6 +254,7 @@ TEST_F(ServerTest, writing_to_a_lost_client_is_an_error_and_no_signal) {
     fd.reset();
     (void)os::wait_readable(done.get(), 2000);
     EXPECT_TRUE(cancelled);
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(ServerTest, hands_over_the_connection_with_early_bytes) {
@@ -353,6 +356,7 @@ TEST_F(ServerTest, serves_many_blocked_requests_and_lets_threads_go) {
     EXPECT_LE(server->counts().threads, 2u);
     EXPECT_EQ(server->counts().connections, 200u);
     EXPECT_EQ(server->counts().running, 0u);
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(ServerTest, stops_gracefully) {
@@ -383,6 +387,7 @@ TEST_F(ServerTest, cuts_what_does_not_end_in_time) {
     send_text(fd.get(), "GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
     read_until(fd.get(), "\r\n\r\n");
     EXPECT_TRUE(server->stop(50));
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(ServerTest, knows_the_peer_of_a_unix_socket) {

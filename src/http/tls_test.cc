@@ -185,6 +185,7 @@ TEST_F(TlsTest, handler_sees_the_client_leave) {
     fd->reset();
     (void)os::wait_readable(seen.get(), 2000);
     EXPECT_TRUE(gone);
+    server.reset();  // before the descriptors that its handlers use
 }
 
 TEST_F(TlsTest, names_bad_files) {

@@ -10,6 +10,14 @@
 
 namespace proa::http {
 
+namespace {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr size_t kStackFactor = 4;  // sanitizers keep their thread-local data on the stack and widen frames
+#else
+constexpr size_t kStackFactor = 1;
+#endif
+}  // namespace
+
 WorkerPool::WorkerPool(WorkerLimits limits) : limits_(limits) {}
 
 WorkerPool::~WorkerPool() {
@@ -46,7 +54,7 @@ bool WorkerPool::start_thread() {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, limits_.stack_bytes);
+    pthread_attr_setstacksize(&attributes, limits_.stack_bytes * kStackFactor);
     sigset_t all;
     sigfillset(&all);
     pthread_attr_setsigmask_np(&attributes, &all);
