@@ -1,0 +1,17 @@
+# Fuzz targets: src/MODULE/NAME_fuzz.cc becomes the program fuzz/MODULE_NAME. Built by clang only: `./dev fuzz MODULE/NAME SECONDS`.
+if(PROA_SANITIZE STREQUAL "fuzzer")
+  file(GLOB_RECURSE FUZZERS CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/src/*_fuzz.cc)
+  foreach(FILE ${FUZZERS})
+    get_filename_component(MODULE ${FILE} DIRECTORY)
+    string(REPLACE "/" "_" LIBRARY proa_${MODULE})
+    string(REGEX REPLACE "_fuzz\\.cc$" "" PROGRAM ${FILE})
+    string(REPLACE "/" "_" PROGRAM ${PROGRAM})
+    while(NOT TARGET ${LIBRARY})  # a folder inside a module belongs to the module's library
+      string(REGEX REPLACE "_[^_]*$" "" LIBRARY ${LIBRARY})
+    endwhile()
+    add_executable(${PROGRAM}_fuzz ${CMAKE_SOURCE_DIR}/src/${FILE})
+    target_link_libraries(${PROGRAM}_fuzz PRIVATE ${LIBRARY})
+    target_link_options(${PROGRAM}_fuzz PRIVATE -fsanitize=fuzzer,address,undefined)
+    set_target_properties(${PROGRAM}_fuzz PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  endforeach()
+endif()
