@@ -1,5 +1,8 @@
 #include "http/parser.h"
 
+// Boost 1.81 asserts that a last chunk comes in five bytes or more; "0\r\n" in a packet of its own is fewer. The code behind
+// is right, so a client must not be able to end us with it.
+#define BOOST_DISABLE_ASSERTS
 #include <boost/beast/http/basic_parser.hpp>
 
 #include <algorithm>
