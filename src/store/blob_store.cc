@@ -1,0 +1,119 @@
+#include "store/blob_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "os/file.h"
+
+namespace proa::store {
+
+namespace {
+constexpr uint64_t kFlushEvery = 8 << 20;
+
+Unexpected blob_not_found(const Digest& digest) {
+    return fail(ErrorKind::NotFound, concat("blob ", digest.text(), " not found"), ENOENT);
+}
+}  // namespace
+
+BlobWriter::BlobWriter(BlobWriter&& other) noexcept
+    : store_(other.store_), file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), hasher_(std::move(other.hasher_)),
+      count_(other.count_), flushed_(other.flushed_) {}
+
+BlobWriter::~BlobWriter() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+Result<void> BlobWriter::write(std::string_view bytes) {
+    hasher_.update(bytes);
+    TRY_WRAP("write blob", os::write_all(file_.get(), bytes));
+    count_ += bytes.size();
+    if (count_ - flushed_ >= kFlushEvery) {
+        // Starts the disk early, so that the later fsync finds little left to do.
+        ::sync_file_range(file_.get(), static_cast<off_t>(flushed_), static_cast<off_t>(count_ - flushed_), SYNC_FILE_RANGE_WRITE);
+        flushed_ = count_;
+    }
+    return {};
+}
+
+Result<Digest> BlobWriter::commit(const Digest& expected, int64_t expected_size) {
+    Digest digest = hasher_.finish();
+    if (expected_size >= 0 && static_cast<uint64_t>(expected_size) != count_)
+        return fail(ErrorKind::InvalidArgument, concat("unexpected commit size ", count_, ", expected ", expected_size));
+    if (!expected.empty() && expected != digest)
+        return fail(ErrorKind::InvalidArgument, concat("unexpected commit digest ", digest.text(), ", expected ", expected.text()));
+    if (!store_->has(digest)) TRY(os::rename_path(path_, store_->path_of(digest)));
+    else ::unlink(path_.c_str());
+    path_.clear();
+    return digest;
+}
+
+Result<BlobStore> BlobStore::open(std::string directory) {
+    for (auto part : {"/blobs/sha256", "/blobs/sha512", "/ingest"}) TRY(os::make_directories(directory + part, 0700));
+    for (auto& name : TRY(os::list_directory(directory + "/ingest"))) TRY(os::remove_file(concat(directory, "/ingest/", name)));
+    return BlobStore(std::move(directory));
+}
+
+std::string BlobStore::path_of(const Digest& digest) const {
+    return concat(directory_, "/blobs/", digest.algorithm_name(), '/', digest.hex());
+}
+
+Result<BlobWriter> BlobStore::begin(codec::DigestAlgorithm algorithm) const {
+    std::string path = concat(directory_, "/ingest/", random_hex(12));
+    os::Fd file = TRY(os::open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+    return BlobWriter(*this, std::move(file), std::move(path), algorithm);
+}
+
+Result<Digest> BlobStore::put(std::string_view bytes) const {
+    BlobWriter writer = TRY(begin());
+    TRY(writer.write(bytes));
+    return writer.commit();
+}
+
+bool BlobStore::has(const Digest& digest) const { return os::exists(path_of(digest)); }
+
+Result<uint64_t> BlobStore::size(const Digest& digest) const {
+    auto found = os::status(path_of(digest));
+    if (!found) return blob_not_found(digest);
+    return static_cast<uint64_t>(found->st_size);
+}
+
+Result<os::Fd> BlobStore::open_blob(const Digest& digest) const {
+    auto file = os::open_file(path_of(digest), O_RDONLY);
+    if (!file && file.error().is(ErrorKind::NotFound)) return blob_not_found(digest);
+    return file;
+}
+
+Result<std::string> BlobStore::read(const Digest& digest, size_t limit) const {
+    os::Fd file = TRY(open_blob(digest));
+    std::string bytes = TRY_WRAP(concat("read blob ", digest.text()), os::read_to_end(file.get(), limit));
+    if (Digest::of(bytes, digest.algorithm()) != digest)
+        return fail(ErrorKind::Internal, concat("blob ", digest.text(), " is damaged"));
+    return bytes;
+}
+
+Result<void> BlobStore::remove(const Digest& digest) const { return os::remove_file(path_of(digest)); }
+
+Result<std::vector<Digest>> BlobStore::list() const {
+    std::vector<Digest> digests;
+    for (auto algorithm : {"sha256", "sha512"})
+        for (auto& name : TRY(os::list_directory(concat(directory_, "/blobs/", std::string_view(algorithm)))))
+            if (auto digest = Digest::parse(concat(std::string_view(algorithm), ':', name))) digests.push_back(*digest);
+    return digests;
+}
+
+Result<void> BlobStore::sync(const std::vector<Digest>& digests) const {
+    if (digests.empty()) return {};
+    for (auto& digest : digests) {
+        os::Fd file = TRY(open_blob(digest));
+        if (::fsync(file.get()) < 0) return fail_errno("fsync", digest.text());
+    }
+    for (auto part : {"/blobs/sha256", "/blobs/sha512"}) TRY(os::sync_directory(directory_ + part));
+    return {};
+}
+
+}  // namespace proa::store

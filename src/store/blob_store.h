@@ -1,0 +1,66 @@
+#pragma once
+#include "codec/digest.h"
+#include "os/fd.h"
+
+namespace proa::store {
+
+using codec::Digest;
+
+class BlobStore;
+
+/// One blob on its way in: bytes are hashed while they are written to a temporary file. Destroying it without commit() removes the file.
+class BlobWriter : public codec::Sink {
+public:
+    BlobWriter(BlobWriter&&) noexcept;
+    BlobWriter& operator=(BlobWriter&&) = delete;
+    ~BlobWriter() override;
+
+    Result<void> write(std::string_view bytes) override;
+    uint64_t count() const { return count_; }
+    /// A descriptor of the temporary file, for readers that follow the writer.
+    int fd() const { return file_.get(); }
+
+    /// Renames the file to its digest; an equal blob that is already there stays. The bytes are on disk only after
+    /// BlobStore::sync(). InvalidArgument when `expected` (may be empty) or `expected_size` (-1: any) differ from what came.
+    Result<Digest> commit(const Digest& expected = {}, int64_t expected_size = -1);
+
+private:
+    friend class BlobStore;
+    BlobWriter(const BlobStore& store, os::Fd file, std::string path, codec::DigestAlgorithm algorithm)
+        : store_(&store), file_(std::move(file)), path_(std::move(path)), hasher_(algorithm) {}
+
+    const BlobStore* store_;
+    os::Fd file_;
+    std::string path_;
+    codec::Hasher hasher_;
+    uint64_t count_ = 0, flushed_ = 0;
+};
+
+/// Content by digest, byte for byte: `blobs/<algorithm>/<hex>` below its directory. Thread-safe. Knows nothing of images.
+class BlobStore {
+public:
+    /// Creates what is missing and removes what an interrupted write left.
+    static Result<BlobStore> open(std::string directory);
+
+    Result<BlobWriter> begin(codec::DigestAlgorithm algorithm = codec::DigestAlgorithm::Sha256) const;
+    Result<Digest> put(std::string_view bytes) const;
+
+    bool has(const Digest& digest) const;
+    Result<uint64_t> size(const Digest& digest) const;    ///< NotFound "blob sha256:... not found"
+    Result<os::Fd> open_blob(const Digest& digest) const;  ///< for reading; NotFound as above
+    /// A small blob, checked against its digest. Errors: NotFound; Internal when the file is damaged; InvalidArgument above `limit`.
+    Result<std::string> read(const Digest& digest, size_t limit = 16 << 20) const;
+    Result<void> remove(const Digest& digest) const;  ///< missing is no error
+    Result<std::vector<Digest>> list() const;
+    /// Makes these blobs and their names durable.
+    Result<void> sync(const std::vector<Digest>& digests) const;
+
+    std::string path_of(const Digest& digest) const;
+
+private:
+    friend class BlobWriter;
+    explicit BlobStore(std::string directory) : directory_(std::move(directory)) {}
+    std::string directory_;
+};
+
+}  // namespace proa::store

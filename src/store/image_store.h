@@ -1,0 +1,234 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "store/image.h"
+#include "store/layer_store.h"
+
+// Images, their blobs and their unpacked layers below one directory. Formats: docs/formats/image-store.md
+namespace proa::store {
+
+class ImageStore;
+
+/// Blobs and layers that are on their way into the store and belong to no image yet. While a lease lives, what it names is not
+/// removed; when it ends, what no image took over is.
+class Lease {
+public:
+    explicit Lease(ImageStore& store) : store_(&store) {}
+    Lease(Lease&& other) noexcept : store_(std::exchange(other.store_, nullptr)), blobs_(std::move(other.blobs_)), layers_(std::move(other.layers_)) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease();
+
+    // All thread-safe.
+    bool keep_blob(const Digest& digest);    ///< false, and not kept, when it is not here
+    bool keep_layer(const Digest& diff_id);  ///< the same for an unpacked layer
+    Result<Digest> put(std::string_view bytes);                                                                ///< a small blob, kept
+    Result<Digest> commit(BlobWriter& writer, const Digest& expected = {}, int64_t expected_size = -1);  ///< a written blob, kept
+
+private:
+    friend class ImageStore;
+    friend class LayerWriter;
+    ImageStore* store_;
+    std::vector<Digest> blobs_, layers_;       // each held once for each mention
+    std::map<Digest, Digest> diff_ids_;  // of blobs that were unpacked under this lease
+};
+
+/// A layer blob on its way in: stored byte for byte and unpacked at the same time. For pull and load.
+class LayerWriter : public codec::Sink {
+public:
+    struct Written {
+        Digest blob;
+        uint64_t blob_size;
+        Digest diff_id;
+        codec::Compression compression;
+        uint64_t size;  ///< unpacked
+    };
+    Result<void> write(std::string_view bytes) override;
+    /// InvalidArgument when what came differs from what was expected (empty: anything).
+    Result<Written> finish(const Digest& expected_blob = {}, const Digest& expected_diff_id = {});
+
+private:
+    friend class ImageStore;
+    friend class ArchiveLoader;
+    LayerWriter(Lease& lease, BlobWriter blob, std::unique_ptr<LayerUnpacker> unpacker, bool may_be_other)
+        : lease_(lease), blob_(std::move(blob)), unpacker_(std::move(unpacker)), may_be_other_(may_be_other) {}
+    Lease& lease_;
+    BlobWriter blob_;
+    std::unique_ptr<LayerUnpacker> unpacker_;
+    bool may_be_other_;  // a blob of unknown kind: what does not unpack is stored all the same, without a diff id
+};
+
+/// A container that uses an image, as remove() needs to know it.
+struct ImageUser {
+    std::string container_id;
+    bool running = false;
+};
+using ImageUsers = std::function<std::vector<ImageUser>(const Digest& image)>;
+
+struct RemovedItem {
+    bool deleted = false;  ///< else untagged
+    std::string text;      ///< "busybox:latest", "busybox@sha256:...", "sha256:..."
+};
+
+struct HistoryEntry {
+    std::string id;  ///< "<missing>" for all but the image itself
+    Time created;
+    std::string created_by, comment;
+    std::vector<std::string> tags;
+    int64_t size = 0;
+};
+
+struct ImageSizes {
+    int64_t content = 0;   ///< blobs as stored
+    int64_t unpacked = 0;  ///< of all unpacked layers of all its manifests
+    int64_t shared = 0;    ///< part of `unpacked` in layers that other images use too
+};
+
+struct Usage {
+    uint64_t blobs = 0;   ///< bytes of all blobs
+    uint64_t layers = 0;  ///< bytes of all unpacked layers
+};
+
+struct LoadProgress {
+    std::string id;  ///< first twelve digits of the layer's digest
+    uint64_t current = 0, total = 0;
+};
+
+struct LoadedImage {
+    Digest id;
+    std::string name;  ///< familiar, empty for an image without a name
+};
+
+struct WritableLayer {
+    std::string upper, work, merged;  ///< absolute
+};
+
+/// Thread-safe. Everything that returned without an error survives kill -9 and a power cut; what did not leaves no trace.
+class ImageStore {
+public:
+    /// Opens or creates the store in `root` (`content/`, `overlay2/`, `images.db`). Never fails over damaged records: these are put
+    /// aside in the table `damaged` and named in the log. Sweeps what interrupted work left, unless something was damaged.
+    static Result<std::unique_ptr<ImageStore>> open(const std::string& root);
+    ~ImageStore();
+
+    // --- finding ---
+
+    /// By name ("busybox", "busybox:1", "repo@sha256:..."), id, or a prefix of an id of at least one digit.
+    /// NotFound "No such image: nope:latest"; InvalidArgument for bad references and ambiguous prefixes.
+    Result<ImagePointer> resolve(std::string_view text) const;
+    ImagePointer find(const Digest& id) const;  ///< nullptr when there is none
+    std::vector<ImagePointer> list() const;     ///< newest first
+    bool has_children(const Digest& id) const;
+    /// Images that a local build made from `id` step by step.
+    std::vector<ImagePointer> children(const Digest& id) const;
+    ImageSizes sizes(const Image& image) const;
+    std::vector<HistoryEntry> history(const Image& image) const;  ///< newest first
+    /// The raw configuration of a manifest.
+    Result<std::string> config_bytes(const ImageManifest& manifest) const { return blobs_.read(manifest.config_digest); }
+    Usage usage() const;
+
+    // --- bringing in ---
+
+    const BlobStore& blobs() const { return blobs_; }
+    Lease lease() { return Lease(*this); }
+    Result<std::unique_ptr<LayerWriter>> begin_layer(Lease& lease, codec::DigestAlgorithm algorithm = codec::DigestAlgorithm::Sha256);
+    /// Stores an uncompressed tar stream as a layer: compressed as asked, and unpacked.
+    Result<LayerWriter::Written> add_layer(Lease& lease, codec::Source& tar, codec::Compression compression = codec::Compression::Gzip, int level = 0);
+    /// As add_layer() for a directory in overlayfs' form (a container's upper directory), which becomes the layer by renaming.
+    Result<LayerWriter::Written> adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip, int level = 0);
+    /// The unpacked layer, when it is here. Kept by the lease from then on.
+    std::optional<Layer> find_layer(Lease& lease, const Digest& diff_id);
+
+    /// Makes the blobs that `target` (a manifest or an index) leads to an image. Checks documents, digests, sizes and the diff ids
+    /// of unpacked layers; at least one manifest must be complete. Idempotent. Durable on return.
+    /// `names` are tagged; references with a digest are recorded as repository digests.
+    Result<ImagePointer> add_image(Lease& lease, const oci::Descriptor& target, const std::vector<oci::Reference>& names = {}, const Digest& parent = {});
+    /// A new image of one manifest from a configuration and layers (whose diff ids it fills in). For build, commit and import.
+    Result<ImagePointer> create_image(Lease& lease, oci::ImageConfig config, const std::vector<oci::Descriptor>& layers, const std::vector<Digest>& diff_ids,
+                                      const std::vector<oci::Reference>& names = {}, const Digest& parent = {});
+
+    /// docker load: archives of `docker save` of every age, and OCI image layouts; plain or compressed in any known way.
+    Result<std::vector<LoadedImage>> load_archive(codec::Source& archive, const std::function<void(const LoadProgress&)>& progress = {});
+    /// docker import: a root file system as tar. `changes` are `config` fields that were set by --change.
+    Result<ImagePointer> import_rootfs(codec::Source& tar, const std::optional<oci::Reference>& name, const oci::RunConfig& config, const std::string& message, const oci::Platform& platform);
+
+    // --- names ---
+
+    Result<void> tag(const Digest& image, const oci::Reference& name);
+    /// docker rmi. `text` is what the user wrote. Errors: NotFound; Conflict with Docker's texts when it is in use.
+    Result<std::vector<RemovedItem>> remove(std::string_view text, bool force, bool prune_parents, const ImageUsers& users);
+
+    // --- taking out ---
+
+    /// docker save: an OCI image layout with Docker's manifest.json, the same bytes for the same images. A name without a tag
+    /// stands for all tags of the repository. `platform` restricts indexes to one manifest.
+    Result<void> save(const std::vector<std::string>& names, codec::Sink& out, const std::optional<oci::Platform>& platform = {});
+
+    // --- file systems ---
+
+    /// The directories of the image's layers, top first, as overlayfs takes them; unpacked first where they are not yet. Never empty.
+    Result<std::vector<std::string>> lower_directories(const ImageManifest& manifest);
+    /// The same as short symbolic links relative to overlay_directory().
+    Result<std::vector<std::string>> lower_links(const ImageManifest& manifest);
+    const std::string& overlay_directory() const { return layers_->directory(); }
+
+    /// The writable directories of a container, made when they are missing. The image's layers stay as long as they exist.
+    Result<WritableLayer> create_writable_layer(const std::string& container_id, const Digest& image);
+    WritableLayer writable_layer(const std::string& container_id) const;
+    /// Missing is no error. The directory is gone from its place on return and deleted in the background.
+    Result<void> remove_writable_layer(const std::string& container_id);
+    Result<uint64_t> writable_layer_size(const std::string& container_id) const;
+    /// Boot: removes the writable layers of all containers but these.
+    Result<void> keep_writable_layers(const std::set<std::string>& container_ids);
+    /// The lower directories that a container was made with, also when its image is gone.
+    Result<std::vector<std::string>> lower_directories_of(const std::string& container_id);
+
+    /// Waits for background work: deletions and the sync of unpacked layers.
+    void settle() { layers_->settle(); }
+
+private:
+    friend class Lease;
+    friend class LayerWriter;
+    friend class ArchiveLoader;
+    struct Writable {
+        Digest image;
+        std::vector<Digest> layers;
+    };
+
+    ImageStore(std::string root, BlobStore blobs, Records records) : root_(std::move(root)), blobs_(std::move(blobs)), records_(std::move(records)) {}
+    Result<void> load_records(bool& damaged);
+    void sweep();
+    // Callers of the functions with "_locked" hold mutex_.
+    ImagePointer lookup_locked(std::string_view text, std::string* not_found, Result<void>* ambiguous) const;
+    void refer_locked(const Image& image, int by);
+    void refresh_locked(const Digest& id);
+    Result<void> record_tag_locked(const Digest& image, const oci::Reference& name, int64_t when);
+    std::vector<oci::Reference> references_locked(const Digest& image) const;
+    void release(std::vector<Digest> blobs, std::vector<Digest> layers);
+    Result<std::vector<Layer>> unpacked_layers(const ImageManifest& manifest);
+    std::optional<Digest> blob_of_layer(const Digest& diff_id) const;
+    Result<std::string> lower_path(const Layer& layer) const;
+
+    std::string root_;
+    BlobStore blobs_;
+    mutable std::mutex records_mutex_;
+    Records records_;
+    std::unique_ptr<LayerStore> layers_;
+
+    mutable std::mutex mutex_;  // taken before records_mutex_
+    std::map<Digest, ImagePointer> images_;
+    std::map<std::string, Digest> tags_;                       // "docker.io/library/busybox:latest"
+    std::set<std::pair<std::string, Digest>> repository_digests_;  // "docker.io/library/busybox"
+    std::map<std::string, Writable> writable_;
+    std::map<Digest, int> blob_uses_, layer_uses_;
+};
+
+/// The descriptor of a layer that was brought in, with OCI's media type.
+oci::Descriptor layer_descriptor(const LayerWriter::Written& written);
+
+/// Reads the document `target` and what it leads to from the blobs. Internal to the store; also what `add_image` checks with.
+Result<Image> read_image(const BlobStore& blobs, const oci::Descriptor& target);
+
+}  // namespace proa::store
