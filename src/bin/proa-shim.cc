@@ -1,6 +1,9 @@
 // proa-shim: the parent of one container. Started by the engine with its control connection as descriptor 3 (docs/formats/shim.md).
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +51,19 @@ void set_up_process() {
     ::mallopt(M_TOP_PAD, 4 * 1024);
     (void)proa::os::write_file("/proc/self/oom_score_adj", "-998");  // needs CAP_SYS_RESOURCE; an ordinary score works too
 }
+
+/// Gives the program's own pages back: the loop takes the few that it needs again, page by page from the shared file. Segments
+/// that can be written to (relocations) stay.
+void release_program_pages() {
+    auto headers = reinterpret_cast<const ElfW(Phdr)*>(::getauxval(AT_PHDR));
+    const size_t page = 4096;
+    for (unsigned long i = 0; i < ::getauxval(AT_PHNUM); i++) {
+        if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W)) continue;
+        uintptr_t begin = headers[i].p_vaddr & ~(page - 1);
+        uintptr_t end = (headers[i].p_vaddr + headers[i].p_memsz) & ~(page - 1);  // the last one may be shared with the next segment
+        if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    }
+}
 }  // namespace
 
 int main(int argc, char** argv, char** environment) {
@@ -66,6 +82,7 @@ int main(int argc, char** argv, char** environment) {
     }
     find_title_room(argc, argv, environment);
     options.show_id = show_id;
+    options.release_program_pages = release_program_pages;
     options.original_oom_score = read_oom_score();
     set_up_process();
     return proa::shim::Shim(options).run() ? 0 : 1;

@@ -20,15 +20,20 @@ Result<void> Shim::run() {
     TRY(set_up());
     while (!is_over()) {
         bool busy = TRY(epoll_->dispatch(wait_time(monotonic_nanoseconds())));
-        if (!busy && output_buffer_used()) {
-            release_output_buffer();
-            if (log_) log_->release_memory();
-            ::malloc_trim(0);
-        }
+        if (!busy && (settle_due_ || output_buffer_used())) settle();
         sweep(monotonic_nanoseconds());
     }
     clean_up();
     return {};
+}
+
+/// Gives back the memory of what was done: buffers, heap, and the program's pages that only starting needed.
+void Shim::settle() {
+    settle_due_ = false;
+    release_output_buffer();
+    if (log_) log_->release_memory();
+    ::malloc_trim(0);
+    if (options_.release_program_pages) options_.release_program_pages();
 }
 
 Result<void> Shim::set_up() {
@@ -117,7 +122,7 @@ int Shim::wait_time(int64_t now) const {
         consider(exec->deadline);
         consider(exec->task.next_deadline());
     }
-    int64_t most = output_buffer_used() ? kIdleMilliseconds : -1;
+    int64_t most = settle_due_ || output_buffer_used() ? kIdleMilliseconds : -1;
     if (earliest == 0) return static_cast<int>(most);
     if (most < 0) most = 3'600'000;
     return static_cast<int>(std::clamp<int64_t>((earliest - now + kMillisecond - 1) / kMillisecond, 0, most));

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -50,7 +49,7 @@ void Shim::handle(EngineConnection& connection, const Request& request, std::vec
     auto reply = answer(connection, request, fds);
     connection.reply(request.sequence, reply ? *reply : error_reply(reply.error()));
     if (request.type == MessageType::Subscribe) subscribe(connection);
-    ::malloc_trim(0);
+    settle_due_ = true;
 }
 
 Result<Reply> Shim::answer(EngineConnection& connection, const Request& request, std::vector<os::Fd>& fds) {

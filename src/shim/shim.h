@@ -26,6 +26,7 @@ public:
         std::string pool_cgroup_path;  ///< start ahead of time in this group; empty: no pool
         int original_oom_score = 0;    ///< what containers get when their plan names none
         void (*show_id)(const std::string& container_id) = nullptr;
+        void (*release_program_pages)() = nullptr;  ///< called when the container has settled
     };
 
     explicit Shim(Options options) : options_(std::move(options)) {}
@@ -56,6 +57,7 @@ private:
     void on_out_of_memory(uint32_t events);
     void sweep(int64_t now);
     int wait_time(int64_t now) const;
+    void settle();
     void tell(const Event& event);
     bool has_subscriber() const;
 
@@ -106,6 +108,7 @@ private:
     std::optional<cgroup::OomWatch> memory_watch_;
     std::vector<Event> untold_;  ///< exec exits while no engine was there
     bool shares_pids_ = false;   ///< the init's end does not end the others
+    bool settle_due_ = false;    ///< memory can be given back at the next quiet moment
     bool out_of_memory_ = false, launch_failed_ = false, cleaned_up_ = false;
     struct {
         uint64_t connection = 0, sequence = 0;

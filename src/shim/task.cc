@@ -16,6 +16,14 @@ constexpr size_t kReadBytes = 256 * 1024;
 constexpr int kLargePipe = 1024 * 1024;
 constexpr size_t kDefaultPipe = 64 * 1024;
 
+// Waking up for every short line of a fast writer costs it and us more than the lines: after so many small reads, each so soon
+// after the one before, let the pipe fill for a millisecond between reads, as long as that brings enough.
+constexpr size_t kSmallRead = 32 * 1024;
+constexpr int64_t kQuickGap = 100'000;
+constexpr int kQuickReads = 32;
+constexpr int64_t kPause = 1'000'000;
+constexpr size_t kPauseWorth = 1024;       // less than that after a pause: the writer is not fast any more
+constexpr size_t kPauseTooLong = 128 * 1024;  // more: it could do with shorter ones
 constexpr size_t kLargeRead = 16 * 1024;
 bool g_large_read = false;
 
@@ -146,7 +154,20 @@ bool Task::read_output(Output& output, bool forced) {
     }
     if (*got > kLargeRead) g_large_read = true;
     deliver(output.stream, {buffer.data(), *got});
+    if (!forced) pause_for_quick_writer(output, *got);
     return true;
+}
+
+void Task::pause_for_quick_writer(Output& output, size_t got) {
+    const int64_t now = monotonic_nanoseconds();
+    const bool is_pausing = output.quick_reads >= kQuickReads;
+    const bool is_quick = is_pausing ? got >= kPauseWorth && got < (output.is_large ? kPauseTooLong : kSmallRead)
+                                     : got < kSmallRead && now - output.last_read < kQuickGap;
+    output.quick_reads = is_quick ? output.quick_reads + 1 : 0;
+    output.last_read = now;
+    if (output.quick_reads < kQuickReads || output.fd < 0) return;
+    output.resume_at = now + kPause;
+    output.interest.leave();
 }
 
 void Task::deliver(OutputStream stream, std::string_view bytes) {
@@ -158,6 +179,7 @@ void Task::deliver(OutputStream stream, std::string_view bytes) {
 void Task::close_output(Output& output) {
     output.interest.leave();
     output.fd = -1;
+    output.resume_at = 0;
     if (log_) log_->finish(output.stream, now());
     if (&output == &err_) stderr_.reset();
     if (&output == &out_) stdout_.reset();
@@ -172,7 +194,7 @@ bool Task::output_blocked() const {
 void Task::update_outputs() {
     const uint32_t wanted = output_blocked() ? 0u : uint32_t{EPOLLIN};
     for (Output* output : {&out_, &err_})
-        if (output->fd >= 0 && !output->interest.want(output->fd, wanted)) close_output(*output);
+        if (output->fd >= 0 && output->resume_at == 0 && !output->interest.want(output->fd, wanted)) close_output(*output);
 }
 
 bool Task::accepts_input() const { return input_.empty(); }
@@ -242,14 +264,22 @@ void Task::abandon_clients() {
 void Task::sweep(int64_t now) {
     for (auto& attachment : attachments_) attachment->on_deadline(now);
     std::erase_if(attachments_, [](auto& attachment) { return attachment->closed(); });
+    for (Output* output : {&out_, &err_}) {
+        if (output->resume_at == 0 || now < output->resume_at) continue;
+        output->resume_at = 0;
+        if (output->fd >= 0) read_output(*output, false);
+        update_outputs();
+    }
 }
 
 int64_t Task::next_deadline() const {
     int64_t earliest = 0;
-    for (auto& attachment : attachments_) {
-        int64_t deadline = attachment->deadline();
+    auto consider = [&](int64_t deadline) {
         if (deadline != 0 && (earliest == 0 || deadline < earliest)) earliest = deadline;
-    }
+    };
+    for (auto& attachment : attachments_) consider(attachment->deadline());
+    consider(out_.resume_at);
+    consider(err_.resume_at);
     return earliest;
 }
 

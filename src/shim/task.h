@@ -86,6 +86,9 @@ private:
         OutputStream stream;
         int fd = -1;
         bool is_large = false;
+        int64_t last_read = 0;   ///< monotonic nanoseconds
+        int64_t resume_at = 0;   ///< a fast writer of small pieces is left alone until then
+        int quick_reads = 0;     ///< small reads in close succession
         os::EpollInterest interest;
     };
 
@@ -99,6 +102,7 @@ private:
     void flush_input();
     void drop_input();
     bool output_blocked() const;
+    void pause_for_quick_writer(Output& output, size_t got);
 
     os::Epoll& epoll_;
     TaskOwner& owner_;
