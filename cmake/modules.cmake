@@ -19,14 +19,15 @@ proa_module(cgroup USES os base)
 proa_module(runtime USES cgroup os base)
 proa_module(seccomp USES schema codec/json os base LIBRARIES PkgConfig::SECCOMP)
 proa_module(store USES schema codec codec/json os base LIBRARIES PkgConfig::SQLITE)
+include(${CMAKE_SOURCE_DIR}/cmake/hello.cmake)  # the image that proa_store carries
 proa_module(network USES os base)
 proa_module(shim USES runtime cgroup os base LIBRARIES PkgConfig::ZLIB)
 proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
 proa_module(container USES shim runtime seccomp store network schema codec codec/json cgroup os base)
 proa_module(engine USES container shim runtime seccomp store network schema codec codec/json cgroup os base)
 proa_module(api USES engine http)
-proa_module(client USES http schema codec/json os base)
-proa_module(cli USES client http schema codec/json os base)
+proa_module(client USES schema codec/json os base)
+proa_module(cli USES client schema codec codec/json os base)
 
 # bin/: four mains. The shim is the static, exception-free build of base, os, cgroup, runtime and shim.
 foreach(MODULE base os cgroup runtime shim)

@@ -1,0 +1,34 @@
+#pragma once
+#include "cli/command.h"
+
+// All commands, each defined in the file of its name.
+namespace proa::cli {
+
+extern const Command kAttach, kCommit, kContainerInspect, kContainerPrune, kCopy, kCreate, kDiff, kEvents, kExec, kExport, kHistory,
+    kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogs, kNetworkConnect, kNetworkCreate,
+    kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRemove,
+    kRemoveImage, kRename, kRestart, kRun, kSave, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,
+    kVersion, kVolumeCreate, kVolumeInspect, kVolumeList, kVolumePrune, kVolumeRemove, kWait;
+
+/// The help text of every --format flag of a list.
+inline constexpr const char* kFormatHelp =
+    "Format output using a custom template:\n"
+    "'table':            Print output in table format with column headers (default)\n"
+    "'table TEMPLATE':   Print output in table format using the given Go template\n"
+    "'json':             Print in JSON format\n"
+    "'TEMPLATE':         Print output using the given Go template.\n"
+    "Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates";
+inline constexpr const char* kInspectFormatHelp =
+    "Format output using a custom template:\n"
+    "'json':             Print in JSON format\n"
+    "'TEMPLATE':         Print output using the given Go template.\n"
+    "Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates";
+
+/// --filter values (already "key=value") by key.
+client::Filters collect_filters(const std::vector<std::string>& items);
+/// The --format flag, or the config's default for this list.
+std::string list_format(Invocation& call, std::string_view config_key);
+/// A pointer to the command's engine after version negotiation.
+Result<client::Client*> ready_engine(Invocation& call);
+
+}  // namespace proa::cli
