@@ -174,7 +174,8 @@ public:
     Result<std::vector<std::string>> lower_links(const ImageManifest& manifest);
     const std::string& overlay_directory() const { return layers_->directory(); }
 
-    /// The writable directories of a container, made when they are missing. The image's layers stay as long as they exist.
+    /// The writable directories of a container of the manifest `image` (or of the fitting manifest of that image; empty: of no
+    /// image), made when they are missing. The image's layers stay as long as they exist.
     Result<WritableLayer> create_writable_layer(const std::string& container_id, const Digest& image);
     WritableLayer writable_layer(const std::string& container_id) const;
     /// Missing is no error. The directory is gone from its place on return and deleted in the background.
@@ -208,8 +209,8 @@ private:
     std::vector<oci::Reference> references_locked(const Digest& image) const;
     void release(std::vector<Digest> blobs, std::vector<Digest> layers);
     Result<std::vector<Layer>> unpacked_layers(const ImageManifest& manifest);
+    const ImageManifest* find_manifest_locked(const Digest& digest) const;
     std::optional<Digest> blob_of_layer(const Digest& diff_id) const;
-    Result<std::string> lower_path(const Layer& layer) const;
 
     std::string root_;
     BlobStore blobs_;

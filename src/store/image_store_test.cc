@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "codec/tar.h"
 #include "os/file.h"
+#include "store/builtin_images.h"
 
 namespace proa::store {
 namespace {
@@ -436,6 +437,21 @@ TEST_F(ImageStoreTest, LayersThatWereNotOnDiskAreUnpackedAgain) {
     auto lower = store->lower_directories(*store->resolve("app:1").value()->manifest());
     ASSERT_TRUE(lower) << lower.error().message();
     EXPECT_EQ(*os::read_file(lower->at(0) + "/etc/base"), "base");
+}
+
+TEST_F(ImageStoreTest, CarriesHelloWorld) {
+    auto archive = builtin_image_archive(*oci::Reference::parse("hello-world"));
+    ASSERT_TRUE(archive);
+    EXPECT_FALSE(builtin_image_archive(*oci::Reference::parse("hello-world:other")));
+    EXPECT_FALSE(builtin_image_archive(*oci::Reference::parse("busybox")));
+    auto loaded = load(*archive);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    EXPECT_EQ(loaded->at(0).name, "hello-world:latest");
+    auto lower = *store->lower_directories(*store->resolve("hello-world").value()->manifest());
+    shell(lower[0] + "/hello > out");
+    EXPECT_NE(os::read_file(base + "/out")->find("\nHello from Proa!\n"), std::string::npos);
+    ASSERT_TRUE(os::write_file(base + "/hello.tar", *archive));
+    shell("skopeo --insecure-policy inspect oci-archive:hello.tar > /dev/null && skopeo --insecure-policy inspect docker-archive:hello.tar > /dev/null");
 }
 
 TEST_F(ImageStoreTest, UpperDirectoriesBecomeLayers) {

@@ -13,20 +13,28 @@ WritableLayer ImageStore::writable_layer(const std::string& container_id) const 
     return {base + "/diff", base + "/work", base + "/merged"};
 }
 
-Result<WritableLayer> ImageStore::create_writable_layer(const std::string& container_id, const Digest& image_id) {
+const ImageManifest* ImageStore::find_manifest_locked(const Digest& digest) const {
+    if (auto image = images_.find(digest); image != images_.end()) return image->second->manifest();
+    for (auto& [id, image] : images_)
+        for (auto& manifest : image->manifests)
+            if (manifest.digest == digest && manifest.available) return &manifest;
+    return nullptr;
+}
+
+Result<WritableLayer> ImageStore::create_writable_layer(const std::string& container_id, const Digest& image) {
     std::lock_guard lock(mutex_);
     if (!writable_.contains(container_id)) {
-        Writable writable{image_id, {}};
-        if (!image_id.empty()) {
-            auto image = images_.find(image_id);
-            if (image == images_.end()) return fail(ErrorKind::NotFound, concat("No such image: ", image_id.text()));
-            if (auto* manifest = image->second->manifest()) writable.layers = manifest->diff_ids;
+        Writable writable{image, {}};
+        if (!image.empty()) {
+            auto* manifest = find_manifest_locked(image);
+            if (!manifest) return fail(ErrorKind::NotFound, concat("No such image: ", image.text()));
+            writable.layers = manifest->diff_ids;
         }
         std::vector<std::string> texts;
         for (auto& digest : writable.layers) texts.push_back(digest.text());
         std::lock_guard records_lock(records_mutex_);
         // Not synced: after a power cut the container's own record says what keep_writable_layers() must know.
-        TRY(records_.transaction([&] { return records_.run("INSERT OR REPLACE INTO writable VALUES(?, ?, ?)", {container_id, image_id.text(), join(texts, " ")}); }, true));
+        TRY(records_.transaction([&] { return records_.run("INSERT OR REPLACE INTO writable VALUES(?, ?, ?)", {container_id, image.text(), join(texts, " ")}); }, true));
         for (auto& digest : writable.layers) layer_uses_[digest]++;
         writable_[container_id] = std::move(writable);
     }
