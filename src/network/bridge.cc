@@ -75,8 +75,9 @@ void enable_forwarding(Bridge& bridge, bool allowed, const std::string& name, st
         bridge.warnings.push_back(remedy);
         return;
     }
-    if (auto written = write_sysctl(name, "1"); !written)
-        bridge.warnings.push_back(concat(remedy, " (", written.error().message(), ')'));
+    auto written = write_sysctl(name, "1");
+    if (written) bridge.enabled_forwarding = true;
+    else bridge.warnings.push_back(concat(remedy, " (", written.error().message(), ')'));
 }
 
 Result<os::Link> find_or_create(os::NetlinkSocket& host, const BridgeOptions& options, bool& created) {
@@ -117,6 +118,7 @@ Result<Bridge> ensure_bridge(os::NetlinkSocket& host, const BridgeOptions& optio
     } else {
         if (present.empty()) return fail(ErrorKind::InvalidArgument, concat("bridge ", options.name, " has no IPv4 address"));
         bridge.address = present.front();
+        bridge.mtu = link.mtu;
         if (options.ipv6 && !present6.empty()) bridge.address6 = present6.front();
         os::set_link(batch, link.index, {.up = true});
     }

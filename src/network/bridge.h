@@ -32,6 +32,9 @@ struct Bridge {
     uint32_t mtu = 1500;
     bool ipv6 = false, icc = true, masquerade = true, internal = false;
     bool created = false;                  ///< by this call
+    /// This call switched forwarding on: the host now routes for its neighbours too unless
+    /// Firewall::drop_foreign_forwarding() is set (Docker's default; --ip-forward-no-drop turns it off).
+    bool enabled_forwarding = false;
     std::vector<std::string> warnings;     ///< for `docker info` and the log, each with the remedy
 };
 

@@ -127,7 +127,7 @@ void add_translation(NftTransaction& change) {
     });
 }
 
-void add_isolation(NftTransaction& change) {
+void add_isolation(NftTransaction& change, bool drop_foreign) {
     change.add_chain(kInto);
     change.add_rule(kInto, [](NftRule& r) { r.connection_established().accept(); });
     change.add_rule(kInto, [](NftRule& r) { r.connection_has_dnat().accept(); });
@@ -141,6 +141,9 @@ void add_isolation(NftTransaction& change) {
     change.add_rule("proa-forward", [](NftRule& r) { r.incoming_interface().in(kInternal).drop(); });
     change.add_rule("proa-forward", [](NftRule& r) { r.outgoing_interface().in(kInternal).drop(); });
     change.add_rule("proa-forward", [](NftRule& r) { r.outgoing_interface().in(kBridges).jump(kInto); });
+    if (!drop_foreign) return;
+    change.add_rule("proa-forward", [](NftRule& r) { r.incoming_interface().in(kBridges).accept(); });
+    change.add_rule("proa-forward", [](NftRule& r) { r.drop(); });
 }
 
 /// What is an element of which set for this bridge: the one list for adding and removing.
@@ -215,7 +218,7 @@ Result<void> Firewall::install() {
     add_sets(change);
     add_loopback_guard(change);
     add_translation(change);
-    add_isolation(change);
+    add_isolation(change, drop_foreign_);
     std::map<std::string, std::vector<Element>> by_set;
     for (auto& [name, bridge] : bridges_)
         for_each_bridge_element(bridge, [&](const char* set, Element element) { by_set[set].push_back(std::move(element)); });
@@ -252,6 +255,16 @@ Result<void> Firewall::reconcile(const std::vector<FirewallBridge>& bridges, con
         bridges_.swap(wanted_bridges);
         publications_.swap(wanted);
     }
+    return installed;
+}
+
+Result<void> Firewall::drop_foreign_forwarding(bool on) {
+    std::lock_guard lock(mutex_);
+    if (drop_foreign_ == on) return {};
+    drop_foreign_ = on;
+    if (!installed_) return {};
+    auto installed = install();
+    if (!installed) drop_foreign_ = !on;
     return installed;
 }
 

@@ -67,6 +67,10 @@ public:
     Result<void> add_bridge(const FirewallBridge& bridge);        ///< also changes one
     Result<void> remove_bridge(const std::string& name);
 
+    /// Also drops forwarded packets that neither come from nor go to our bridges, as Docker does when it was the one that
+    /// switched forwarding on. Off at the start; the caller records the choice. Affects other bridges of this host.
+    Result<void> drop_foreign_forwarding(bool on);
+
     /// All of them or none. Conflict when another publication has the same host side. Those that the kernel cannot forward are
     /// left to the shim (Publication::needs_proxy) and are no error.
     Result<void> publish(std::span<const Publication> publications);
@@ -101,7 +105,7 @@ private:
     mutable std::mutex mutex_;
     os::NetlinkSocket socket_;
     os::NetlinkSocket watch_;
-    bool installed_ = false;
+    bool installed_ = false, drop_foreign_ = false;
     std::map<std::string, FirewallBridge> bridges_;
     std::map<HostSide, Publication> publications_;
 };

@@ -302,6 +302,20 @@ TEST_F(Firewalls, internal_networks_have_no_way_out_or_in) {
     EXPECT_EQ(ask(-1, "172.30.10.2", 80), "172.30.10.1");
 }
 
+TEST_F(Firewalls, foreign_forwarding_is_dropped_when_asked) {
+    auto stranger = value(ensure_bridge(host_, {.name = "tb2", .address = prefix("172.30.11.1/24")}));
+    auto other = container(stranger, "172.30.11.2");
+    Server server(space(other), "0.0.0.0", 80), world(outside(), "0.0.0.0", 90), inside(space(one_), "0.0.0.0", 80);
+    EXPECT_EQ(ask(outside(), "172.30.11.2", 80), "10.9.0.2") << "not ours, not our business";
+    value(firewall_->drop_foreign_forwarding(true));
+    value(publish(published("0.0.0.0", 8080, "172.30.9.2", 80)));
+    EXPECT_EQ(ask(outside(), "172.30.11.2", 80), "silence");
+    EXPECT_EQ(ask(space(one_), "10.9.0.2", 90), "10.9.0.1");
+    EXPECT_EQ(ask(outside(), "10.9.0.1", 8080), "10.9.0.2");
+    other.reset();
+    value(remove_bridge(host_, "tb2"));
+}
+
 TEST_F(Firewalls, publish_is_all_or_nothing) {
     Server server(space(one_), "0.0.0.0", 80);
     value(publish(published("0.0.0.0", 8080, "172.30.9.2", 80)));

@@ -33,7 +33,11 @@ Result<Namespace> make_one(const NamespaceOptions& options) {
     os::set_link(batch, kLoopbackIndex, {.up = true});
     TRY(made.netlink.transact(batch));
     // A kernel without IPv6 has no such file and nothing to switch off.
-    if (!options.ipv6 && os::exists("/proc/sys/net/ipv6")) TRY(write_sysctl("net.ipv6.conf.default.disable_ipv6", "1"));
+    if (os::exists("/proc/sys/net/ipv6")) {
+        if (!options.ipv6) TRY(write_sysctl("net.ipv6.conf.default.disable_ipv6", "1"));
+        // A neighbour's forged router advertisement must not become our default route (CVE-2020-13401).
+        TRY(write_sysctl("net.ipv6.conf.default.accept_ra", "0"));
+    }
     for (auto& [name, value] : options.sysctls) TRY(write_sysctl(name, value));
     return made;
 }

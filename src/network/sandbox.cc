@@ -25,11 +25,14 @@ bool bridge_filters_frames() {
 /// Learns both indices, brings the inner end up and sets the port. Ports of one bridge exchange frames below the reach of
 /// nftables, so --icc=false must be enforced by the bridge itself.
 Result<void> finish_veth(os::NetlinkSocket& host, os::NetlinkSocket& inside, const Bridge& bridge, Interface& interface) {
-    interface.host_index = TRY(os::find_link(host, interface.host_name)).index;
     interface.index = TRY(os::find_link(inside, interface.name)).index;
     os::NetlinkBatch up;
     os::set_link(up, interface.index, {.up = true});
     TRY(inside.transact(up));
+    // Asking for a link makes the kernel act on its new carrier at once (Linux 6.14). Otherwise the end that was opened first, and
+    // a bridge that gets its first port, drop packets until a work queue gets the lock, and a lost SYN costs a second.
+    interface.host_index = TRY(os::find_link(host, interface.host_name)).index;
+    TRY(os::find_link(host, bridge.name));
     os::PortChange port;
     if (!bridge.icc) port.isolated = true;
     if (bridge_filters_frames()) port.hairpin = true;

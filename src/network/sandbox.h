@@ -22,7 +22,8 @@ struct Interface {
 };
 
 /// A ready network namespace with its first interface. Holds the only reference: when it is dropped before a process has
-/// joined, namespace and pair vanish. Once the container's init runs inside, the daemon may drop it.
+/// joined, namespace and pair vanish. Drop it once the container's init runs inside: kept, it would keep the namespace and the
+/// pair alive after the container's end (the socket as much as the descriptor).
 struct Sandbox {
     Namespace space;
     Interface interface;         ///< host_name empty: only lo (--network none)

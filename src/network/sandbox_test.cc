@@ -137,6 +137,24 @@ TEST_F(Sandboxes, ipv6_works_where_the_bridge_has_it) {
     bool found = false;
     for (auto& address : value(os::list_addresses(sandbox.space.netlink))) found |= address.prefix == prefix("fd30::2/64");
     EXPECT_TRUE(found);
+    value(run_inside(sandbox.space.descriptor.get(), []() -> Result<void> {
+        EXPECT_EQ(value(read_sysctl("net.ipv6.conf.eth0.accept_ra")), "0");
+        return {};
+    }));
+}
+
+TEST_F(Sandboxes, users_own_bridge_is_taken_as_it_is) {
+    os::NetlinkBatch batch;
+    os::add_bridge(batch, "own0", os::random_mac(), 1300);
+    value(host_.transact(batch));
+    EXPECT_EQ(ensure_bridge(host_, {.name = "own0", .managed = false}).error().message(), "bridge own0 has no IPv4 address");
+    os::NetlinkBatch more;
+    os::add_address(more, value(os::find_link(host_, "own0")).index, prefix("172.30.12.9/24"));
+    value(host_.transact(more));
+    auto bridge = value(ensure_bridge(host_, {.name = "own0", .managed = false, .address = prefix("172.30.13.1/24")}));
+    EXPECT_EQ(bridge.address.text(), "172.30.12.9/24");
+    EXPECT_EQ(bridge.mtu, 1300u);
+    value(remove_bridge(host_, "own0"));
 }
 
 TEST_F(Sandboxes, second_interface_comes_and_goes) {
