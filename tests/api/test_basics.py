@@ -75,8 +75,6 @@ def test_error_body_is_one_line(api):
 def test_request_bodies(api, body, kind, text):
     if api.engine.is_docker(20):
         pytest.skip("other texts in 20.10")
-    if text.startswith("config cannot") and api.engine.is_docker(26) and False:
-        pytest.skip()
     answer = api.post("/containers/create", body, [("Content-Type", kind)] if kind else [])
     assert answer.status == 400
     assert answer.message.startswith(text), answer
@@ -106,6 +104,9 @@ def test_no_html_escaping(api):
     answer = api.get(f"/containers/{container}/json")
     assert b'"<a>&b"' in answer.body
     assert answer.body.endswith(b"\n")
+
+
+@pytest.mark.modern
 
 
 def test_filter_forms(api, name):

@@ -99,6 +99,9 @@ def test_running(api):
     assert len(network["SandboxID"]) == 64 and network["SandboxKey"].endswith("netns/" + network["SandboxID"][:12])
 
 
+@pytest.mark.modern
+
+
 def test_after_exit(api):
     container = api.run("sh", "-c", "exit 3")
     api.wait(container)
