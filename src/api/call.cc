@@ -88,7 +88,9 @@ Result<std::optional<json::Value>> Call::read_json(EmptyBody empty) {
     // A type is asked for as soon as there is, or may be, a body.
     if (!type.empty() || request.has_body()) TRY(check_json_type(type));
     if (!request.has_body() && empty == EmptyBody::Allowed) return std::nullopt;
-    auto body = TRY(exchange_.read_whole_body(kJsonBodyMax));
+    auto received = exchange_.read_whole_body(kJsonBodyMax);
+    if (!received && received.error().is(ErrorKind::InvalidArgument)) return bad_json(received.error());
+    auto body = TRY(std::move(received));
     if (trim(body).empty()) return fail(ErrorKind::InvalidArgument, "invalid JSON: got EOF while reading request body");
     auto value = json::parse(body);
     if (value) return std::move(*value);

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -78,6 +79,10 @@ public:
     void notify_removed(int64_t exit_code, std::string error);
     size_t waiter_count() const;
 
+    /// Numbers the runs of this container since the daemon began: the end of an earlier run is told from that of the current one.
+    uint64_t begin_run() { return ++run_; }
+    uint64_t current_run() const { return run_; }
+
     void add_pending_attach(PendingAttach attach);
     std::vector<PendingAttach> take_pending_attaches();
 
@@ -85,6 +90,7 @@ private:
     const std::string id_;
     mutable std::mutex mutex_;
     std::timed_mutex operation_;
+    std::atomic<uint64_t> run_{0};
     Record record_;
     std::vector<std::shared_ptr<Waiter>> waiters_;
     std::vector<PendingAttach> pending_attaches_;

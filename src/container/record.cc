@@ -1,7 +1,7 @@
 #include "container/record.h"
 
 PROA_JSON_TABLE(proa::container::Record, "Record", field<&T::id>("ID"), field<&T::name>("Name"), field<&T::created>("Created"),
-                field<&T::image_id>("ImageID"), field<&T::config_digest>("ConfigDigest"), field<&T::platform>("Platform"),
+                field<&T::image_id>("ImageID"), field<&T::manifest_digest>("ManifestDigest"), field<&T::platform>("Platform"),
                 field<&T::path>("Path"), field<&T::args>("Args"), field<&T::config>("Config"), field<&T::host_config>("HostConfig"),
                 field<&T::networks>("Networks"), field<&T::state>("State"), field<&T::ports>("Ports"), field<&T::mounts>("Mounts"),
                 field<&T::sandbox_id>("SandboxID"), field<&T::sandbox_key>("SandboxKey"), field<&T::restart_count>("RestartCount"),

@@ -9,7 +9,7 @@ struct Record {
     std::string name;  ///< without the leading slash
     Time created;
     std::string image_id;                ///< manifest or index digest; "" when the container has no image
-    std::string config_digest;           ///< digest of the image's config blob, for the platform that was chosen
+    std::string manifest_digest;         ///< the image's manifest for the platform that was chosen
     std::string platform = "linux";
     std::string path;                    ///< first word of entrypoint + cmd
     std::vector<std::string> args;       ///< the others

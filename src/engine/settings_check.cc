@@ -168,7 +168,7 @@ Result<void> normalise(Settings& settings) {
     TRY(merge_labels(settings.labels));
     strip_schemes(settings);
     for (auto& mirror : settings.registry_mirrors)
-        if (!mirror.ends_with('/')) mirror += '/';
+        if (auto stored = check_mirror(mirror)) mirror = *stored;  // a bad one is named by check_for_start()
     for (auto* path : {&settings.data_root, &settings.exec_root}) {
         if (!path->starts_with('/')) return invalid(concat("invalid directory ", quote(*path), ": it needs to be an absolute path"));
         *path = os::clean_path(*path);

@@ -233,7 +233,7 @@ TEST_F(SettingsTest, refuses_what_cannot_start) {
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=systemd"]})"), "native.cgroupdriver option systemd is not supported yet by proad: use cgroupfs");
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=zz"]})"), "native.cgroupdriver option zz not supported");
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=cgroupfs"]})"), "OK");
-    EXPECT_EQ(outcome(R"({"registry-mirrors":["zz"]})"), "invalid mirror: unsupported scheme \"\" in \"zz/\"");
+    EXPECT_EQ(outcome(R"({"registry-mirrors":["zz"]})"), "invalid mirror: unsupported scheme \"\" in \"zz\"");
     EXPECT_EQ(outcome(R"({"bip":"zz"})"), "invalid bip: invalid CIDR address: zz");
     EXPECT_EQ(outcome(R"({"min-api-version":"1.10"})"), "invalid min-api-version \"1.10\": it must be between 1.24 and 1.56");
     auto at_start = load_settings({"--config-file", "", "--default-runtime", "zz"});

@@ -1,0 +1,154 @@
+#include "api/routes.h"
+#include "engine/create_container.h"
+#include "engine/find_image.h"
+#include "engine/inspect_container.h"
+#include "engine/list_containers.h"
+#include "engine/pause_container.h"
+#include "engine/remove_container.h"
+#include "engine/rename_container.h"
+#include "engine/resize_container.h"
+#include "engine/start_container.h"
+#include "engine/stop_container.h"
+#include "engine/top_container.h"
+#include "schema/docker/filters.h"
+#include "store/image_store.h"
+
+namespace proa::api {
+
+namespace {
+
+using engine::Parts;
+
+/// Cmd and Entrypoint may be a bare text: one element, not split.
+void wrap_bare_texts(json::Value& body) {
+    if (!body.is_object()) return;
+    for (auto& member : body.object())
+        if ((equals_ignoring_case(member.name, "Cmd") || equals_ignoring_case(member.name, "Entrypoint")) && member.value.is_string())
+            member.value = json::Array{json::Value(member.value.as_string())};
+}
+
+Result<void> list(Call& call, Parts& parts) {
+    engine::ListOptions options;
+    options.all = call.flag("all");
+    options.size = call.flag("size");
+    options.limit = TRY(call.integer("limit")).value_or(0);
+    options.filters = TRY(docker::Filters::parse(call.text("filters")));
+    engine::ListSources sources;
+    sources.image_id = [&](const std::string& reference) -> std::optional<std::string> {
+        auto image = engine::find_image(parts.images, reference, "");
+        return image ? std::optional(image->id) : std::nullopt;
+    };
+    sources.sizes = [&](const container::Record& record) {
+        auto written = static_cast<int64_t>(parts.images.writable_layer_size(record.id).value_or(0));
+        return std::pair{written, written + engine::image_unpacked_size(parts.images, record.image_id).value_or(0)};
+    };
+    return call.respond_object(200, TRY(engine::list_containers(parts.containers, options, sources)));
+}
+
+
+Result<void> create(Call& call, Parts& parts) {
+    auto body = TRY(call.read_json(EmptyBody::Refused));
+    if (!body || body->is_null() || body->as_object().empty())
+        return fail(ErrorKind::InvalidArgument, "config cannot be empty in order to create a container");
+    wrap_bare_texts(*body);
+    docker::CreateRequest request;
+    if (auto decoded = json::decode(*body, request); !decoded) return fail(ErrorKind::InvalidArgument, "invalid JSON: " + decoded.error().message());
+    auto created = TRY(engine::create_container(parts, std::move(request), engine::CreateOptions{call.text("name"), call.text("platform")}));
+    json::Object answer;
+    answer.set("Id", created.id);
+    answer.set("Warnings", json::Value::strings(created.warnings));
+    return call.respond_json(201, json::print(answer));
+}
+
+Result<void> inspect(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    return call.respond_object(200, TRY(engine::inspect_container(parts, *container, call.flag("size"))));
+}
+
+Result<void> start(Call& call, Parts& parts) {
+    auto body = TRY(call.exchange().read_whole_body(1 << 20));
+    if (body.size() > 7)
+        return fail(ErrorKind::InvalidArgument, "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24");
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    TRY(engine::start_container(parts, container));
+    return call.respond_empty(204);
+}
+
+Result<engine::StopOptions> stop_options(Call& call) {
+    engine::StopOptions options;
+    options.signal = call.text("signal");
+    options.timeout_seconds = TRY(call.integer("t"));
+    return options;
+}
+
+Result<void> stop(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    TRY(engine::stop_container(parts, container, TRY(stop_options(call))));
+    return call.respond_empty(204);
+}
+
+Result<void> restart(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    TRY(engine::restart_container(parts, container, TRY(stop_options(call))));
+    return call.respond_empty(204);
+}
+
+Result<void> kill(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    TRY(engine::kill_container(parts, container, call.text("signal")));
+    return call.respond_empty(204);
+}
+
+Result<void> remove(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    TRY(engine::remove_container(parts, container, engine::RemoveOptions{call.flag("force"), call.flag("v"), call.flag("link")}));
+    return call.respond_empty(204);
+}
+
+Result<void> resize(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    auto size = TRY(engine::parse_window_size(call.text("h"), call.text("w")));
+    TRY(engine::resize_container(parts, container, size));
+    return call.respond_empty(200);
+}
+
+Result<void> top(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    auto table = TRY(engine::top_container(parts, container, call.text("ps_args")));
+    json::Array processes;
+    for (auto& row : table.processes) processes.push_back(json::Value::strings(row));
+    json::Object answer;
+    answer.set("Processes", std::move(processes));
+    answer.set("Titles", json::Value::strings(table.titles));
+    return call.respond_json(200, json::print(answer));
+}
+
+}  // namespace
+
+void add_container_routes(Router& router, Parts& parts) {
+    auto bind = [&parts](auto handler) { return [&parts, handler](Call& call) { return handler(call, parts); }; };
+    router.get("/containers/json", bind(list));
+    router.post("/containers/create", bind(create));
+    router.get("/containers/{name}/json", bind(inspect));
+    router.post("/containers/{name}/start", bind(start));
+    router.post("/containers/{name}/stop", bind(stop));
+    router.post("/containers/{name}/restart", bind(restart));
+    router.post("/containers/{name}/kill", bind(kill));
+    router.post("/containers/{name}/resize", bind(resize));
+    router.get("/containers/{name}/top", bind(top));
+    router.del("/containers/{name}", bind(remove));
+    router.post("/containers/{name}/pause", [&parts](Call& call) -> Result<void> {
+        TRY(engine::pause_container(parts, TRY(parts.containers.find(call.parameter("name")))));
+        return call.respond_empty(204);
+    });
+    router.post("/containers/{name}/unpause", [&parts](Call& call) -> Result<void> {
+        TRY(engine::unpause_container(parts, TRY(parts.containers.find(call.parameter("name")))));
+        return call.respond_empty(204);
+    });
+    router.post("/containers/{name}/rename", [&parts](Call& call) -> Result<void> {
+        TRY(engine::rename_container(parts, TRY(parts.containers.find(call.parameter("name"))), call.text("name")));
+        return call.respond_empty(204);
+    });
+}
+
+}  // namespace proa::api

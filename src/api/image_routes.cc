@@ -1,0 +1,138 @@
+#include "api/routes.h"
+#include "engine/images.h"
+#include "store/image_store.h"
+
+namespace proa::api {
+
+namespace {
+
+using engine::Parts;
+
+/// The request's body as a source of an archive.
+class BodySource : public codec::Source {
+public:
+    explicit BodySource(http::Exchange& exchange) : exchange_(exchange), buffer_(256 * 1024, '\0') {}
+    Result<std::string_view> pull() override {
+        size_t got = TRY(exchange_.read_body(buffer_));
+        return std::string_view(buffer_).substr(0, got);
+    }
+
+private:
+    http::Exchange& exchange_;
+    std::string buffer_;
+};
+
+/// Progress lines; the head goes out with the first of them, so that an early failure is a plain error answer.
+class Progress {
+public:
+    explicit Progress(Call& call) : call_(call) {}
+    Result<void> line(const json::Object& object) {
+        if (!call_.exchange().response_started()) TRY(call_.begin_stream("application/json"));
+        return call_.exchange().write_chunk(json::print(object, json::Style{true, ""}) + "\r\n");
+    }
+    /// Ends the stream; a failure after the first line becomes its last one.
+    Result<void> finish(Result<void> outcome) {
+        if (!outcome) {
+            if (!call_.exchange().response_started()) return outcome;
+            json::Object detail;
+            detail.set("message", outcome.error().message());
+            json::Object object;
+            object.set("errorDetail", std::move(detail));
+            object.set("error", outcome.error().message());
+            TRY(line(object));
+        }
+        if (!call_.exchange().response_started()) TRY(call_.begin_stream("application/json"));
+        return call_.exchange().end_stream();
+    }
+    engine::ProgressSink sink() {
+        return [this](const json::Object& object) { return line(object); };
+    }
+
+private:
+    Call& call_;
+};
+
+Result<void> list(Call& call, Parts& parts) {
+    auto filters = TRY(docker::Filters::parse(call.text("filters")));
+    auto images = TRY(engine::list_images(parts, filters, call.flag("shared-size")));
+    for (auto& image : images) {
+        if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
+        if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
+        if (call.version() < ApiVersion(1, 43) && image.repo_tags.empty()) {
+            image.repo_tags = {"<none>:<none>"};
+            if (image.repo_digests.empty()) image.repo_digests = {"<none>@<none>"};
+        }
+    }
+    return call.respond_object(200, images);
+}
+
+Result<void> inspect(Call& call, Parts& parts) {
+    auto image = TRY(engine::inspect_image(parts, call.parameter("name")));
+    if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
+    if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
+    return call.respond_object(200, image);
+}
+
+Result<void> create(Call& call, Parts& parts) {
+    Progress progress(call);
+    std::string source = call.text("fromSrc");
+    if (source.empty()) {
+        std::string name = call.text("fromImage");
+        if (name.empty()) return fail(ErrorKind::InvalidArgument, "invalid reference format");
+        return progress.finish(engine::pull_image(parts, name, call.text("tag"), call.text("platform"), progress.sink()));
+    }
+    if (source != "-") return fail(ErrorKind::Unsupported, concat("import from the URL ", source, " is not supported yet by this engine; send the archive itself"));
+    BodySource body(call.exchange());
+    auto id = TRY(engine::import_image(parts, body, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform")));
+    json::Object line;
+    line.set("status", id);
+    TRY(progress.line(line));
+    return progress.finish({});
+}
+
+Result<void> load(Call& call, Parts& parts) {
+    Progress progress(call);
+    BodySource body(call.exchange());
+    auto loaded = engine::load_images(parts, body, call.flag("quiet"), progress.sink());
+    if (!loaded && !call.exchange().response_started()) TRY(call.begin_stream("application/json"));  // Docker says it in the stream
+    return progress.finish(std::move(loaded));
+}
+
+Result<void> save(Call& call, Parts& parts, const std::vector<std::string>& names) {
+    if (names.empty()) return fail(ErrorKind::InvalidArgument, "no images to save");
+    for (auto& name : names)
+        if (auto image = parts.images.resolve(name); !image) {
+            std::string text = image.error().message();
+            if (name.find(':') == std::string::npos && text.ends_with(":latest")) text.resize(text.size() - 7);  // save names what was asked for
+            return fail(image.error().kind(), text);
+        }
+    TRY(call.begin_stream("application/x-tar"));
+    codec::FunctionSink sink([&](std::string_view bytes) { return call.exchange().write_chunk(bytes); });
+    TRY(parts.images.save(names, sink));
+    for (auto& name : names)
+        if (auto image = parts.images.resolve(name)) parts.events.publish("image", "save", (*image)->id.text(), {{"name", (*image)->id.text()}});
+    return call.exchange().end_stream();
+}
+
+}  // namespace
+
+void add_image_routes(Router& router, Parts& parts) {
+    router.get("/images/json", [&parts](Call& call) { return list(call, parts); });
+    router.post("/images/create", [&parts](Call& call) { return create(call, parts); });
+    router.post("/images/load", [&parts](Call& call) { return load(call, parts); });
+    router.get("/images/get", [&parts](Call& call) { return save(call, parts, call.query().all("names")); });
+    router.get("/images/{name}/get", [&parts](Call& call) { return save(call, parts, {call.parameter("name")}); });
+    router.get("/images/{name}/json", [&parts](Call& call) { return inspect(call, parts); });
+    router.get("/images/{name}/history", [&parts](Call& call) -> Result<void> {
+        return call.respond_object(200, TRY(engine::image_history(parts, call.parameter("name"))));
+    });
+    router.post("/images/{name}/tag", [&parts](Call& call) -> Result<void> {
+        TRY(engine::tag_image(parts, call.parameter("name"), call.text("repo"), call.text("tag")));
+        return call.respond_empty(201);
+    });
+    router.del("/images/{name}", [&parts](Call& call) -> Result<void> {
+        return call.respond_object(200, TRY(engine::remove_image(parts, call.parameter("name"), call.flag("force"), !call.flag("noprune"))));
+    });
+}
+
+}  // namespace proa::api

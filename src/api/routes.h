@@ -1,0 +1,15 @@
+#pragma once
+#include "api/router.h"
+#include "engine/parts.h"
+
+namespace proa::api {
+
+// One function a resource; each adds its routes, whose handlers keep a reference to `parts`.
+void add_container_routes(Router& router, engine::Parts& parts);
+void add_stream_routes(Router& router, engine::Parts& parts);  ///< attach, logs, wait, stats, events
+void add_exec_routes(Router& router, engine::Parts& parts);
+void add_image_routes(Router& router, engine::Parts& parts);
+void add_network_routes(Router& router, engine::Parts& parts);
+void add_system_routes(Router& router, engine::Parts& parts);
+
+}  // namespace proa::api

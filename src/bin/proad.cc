@@ -1,0 +1,115 @@
+// The daemon: builds the parts and waits for signals. Everything else stands in the layers below.
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "api/listeners.h"
+#include "api/routes.h"
+#include "base/log.h"
+#include "container/shim_supply.h"
+#include "engine/default_network.h"
+#include "engine/instance.h"
+#include "engine/reload.h"
+#include "engine/restart_scheduler.h"
+#include "engine/restore_containers.h"
+#include "engine/seccomp_profiles.h"
+#include "engine/settings.h"
+#include "engine/shim_reports.h"
+#include "engine/start_container.h"
+#include "http/server.h"
+#include "os/file.h"
+#include "os/signal.h"
+#include "store/image_store.h"
+
+namespace proa {
+
+namespace {
+
+void apply_log_settings(const engine::Settings& settings) {
+    log::Level level = log::Level::Info;
+    if (log::level_from_name(engine::effective_log_level(settings), level)) log::set_level(level);
+    log::set_format(settings.log_format == "json" ? log::Format::Json : log::Format::Text);
+}
+
+/// The shim stands beside the daemon's own program.
+std::string shim_path() { return os::directory_of(os::read_link("/proc/self/exe").value_or("/usr/libexec/proa/proad")) + "/proa-shim"; }
+
+/// Serves until SIGTERM or SIGINT.
+Result<void> serve(engine::Settings& settings, int signals) {
+    engine::Paths paths{settings.data_root, settings.exec_root};
+    auto instance = TRY(engine::Instance::claim(settings, paths));
+    auto records = TRY(container::RecordStore::open(paths.data_root + "/records.db"));
+    auto images = TRY(store::ImageStore::open(paths.data_root));
+    auto network = TRY(engine::DefaultNetwork::open(settings, paths));
+    engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");
+    container::Table containers;
+    container::EventBus events;
+    container::ExecTable execs;
+    engine::ShimReports reports;
+    auto monitor = TRY(container::Monitor::start(reports));
+    std::string cgroup_parent = os::join_path("/", settings.cgroup_parent.empty() ? "proa" : settings.cgroup_parent);
+    auto shims = TRY(container::ShimSupply::create({shim_path(), cgroup_parent, 2}));
+    engine::Parts* self = nullptr;
+    engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
+    engine::Parts parts{paths, settings, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp};
+    self = &parts;
+    reports.connect(parts);
+    TRY(engine::restore_containers(parts));
+    shims->begin();
+
+    api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
+    for (auto add : {api::add_container_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_network_routes, api::add_system_routes})
+        add(router, parts);
+    http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
+    TRY(api::open_listeners(settings, server));
+    TRY(server.start());
+    engine::start_by_policy(parts);
+    log::info("Daemon has completed initialization");
+    engine::notify_service_manager("READY=1");
+    for (;;) {
+        pollfd waiting[] = {{signals, POLLIN, 0}, {network->watch_fd(), POLLIN, 0}};
+        ::poll(waiting, 2, -1);
+        if (waiting[1].revents != 0) network->handle_firewall_changes();
+        bool stop = false;
+        while (auto signal = os::next_signal(signals)) {
+            if (*signal == SIGCHLD) shims->reap();
+            else if (*signal == SIGHUP) engine::reload(parts, settings, apply_log_settings);
+            else stop = true;
+        }
+        if (stop) break;
+    }
+    engine::notify_service_manager("STOPPING=1");
+    log::info("Processing signal: containers go on without the daemon");
+    server.stop(1000);
+    monitor.reset();
+    reports.stop();
+    return {};
+}
+
+}  // namespace
+
+}  // namespace proa
+
+int main(int argc, char** argv) {
+    using namespace proa;
+    mallopt(M_ARENA_MAX, 2);
+    auto settings = engine::load_settings(std::vector<std::string>(argv + 1, argv + argc));
+    if (!settings) {
+        (void)os::write_all(STDERR_FILENO, settings.error().message() + "\n");
+        return 1;
+    }
+    if (auto answer = engine::answer_of(*settings)) {
+        (void)os::write_all(STDOUT_FILENO, answer->output);
+        (void)os::write_all(STDERR_FILENO, answer->error);
+        return 0;
+    }
+    apply_log_settings(*settings);
+    for (auto& warning : settings->warnings) log::warn(warning);
+    (void)os::block_all_signals();
+    auto signals = os::open_signal_descriptor({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
+    auto served = signals ? serve(*settings, signals->get()) : Result<void>(fail(std::move(signals).error()));
+    if (served) return 0;
+    (void)os::write_all(STDERR_FILENO, served.error().message() + "\n");
+    return 1;
+}

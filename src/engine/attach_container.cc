@@ -1,0 +1,88 @@
+#include "engine/attach_container.h"
+
+#include "container/log_reader.h"
+#include "container/shim_link.h"
+#include "engine/container_events.h"
+
+namespace proa::engine {
+
+namespace {
+
+std::string framed(const container::LogMessage& message) {
+    auto size = static_cast<uint32_t>(message.text.size());
+    std::string frame{static_cast<char>(message.from_stderr ? 2 : 1), 0, 0, 0};
+    for (int shift : {24, 16, 8, 0}) frame.push_back(static_cast<char>(size >> shift & 255));
+    return frame + message.text;
+}
+
+Result<void> replay_logs(const container::Record& record, const AttachOptions& options, const os::Fd& stream) {
+    if (record.log_path.empty()) return {};
+    container::LogOptions wanted;
+    wanted.with_stdout = options.use_stdout;
+    wanted.with_stderr = options.use_stderr;
+    auto reader = TRY(container::LogReader::open(record.log_path, wanted));
+    while (auto message = TRY(reader.next())) TRY(os::write_all(stream.get(), record.config.tty ? message->text : framed(*message)));
+    return {};
+}
+
+}  // namespace
+
+Result<std::string> parse_detach_keys(const std::string& text) {
+    if (text.empty()) return std::string("\x10\x11");
+    std::string keys;
+    for (auto& key : split(text, ',')) {
+        if (key.size() == 1) {
+            keys += key;
+            continue;
+        }
+        char c = key.size() == 6 && to_lower(key).starts_with("ctrl-") ? to_lower(key)[5] : '\0';
+        if (c >= 'a' && c <= 'z') keys.push_back(static_cast<char>(c - 'a' + 1));
+        else if (c == '@') keys.push_back('\0');
+        else if (c == '[') keys.push_back(27);
+        else if (c == '\\') keys.push_back(28);
+        else if (c == ']') keys.push_back(29);
+        else if (c == '^') keys.push_back(30);
+        else if (c == '_') keys.push_back(31);
+        else return fail(ErrorKind::InvalidArgument, concat("Invalid detach keys (", text, ") provided"));
+    }
+    return keys;
+}
+
+Result<void> check_attachable(const container::Container& container) {
+    auto state = container.state();
+    if (state.paused) return fail(ErrorKind::Conflict, concat("container ", container.name(), " is paused, unpause the container before attach"));
+    if (state.restarting) return fail(ErrorKind::Conflict, concat("container ", container.name(), " is restarting, wait until the container is running"));
+    return {};
+}
+
+Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, os::Fd stream, std::string early_bytes) {
+    auto record = container->record();
+    if (options.logs) TRY(replay_logs(record, options, stream));
+    if (!options.stream) return {};
+    publish_container_event(parts.events, *container, "attach");
+    std::unique_lock operation(container->operation());
+    record = container->record();
+    bool wants_stdin = options.use_stdin && record.config.open_stdin;
+    if (!record.state.running) {
+        container::PendingAttach pending;
+        pending.stream = std::move(stream);
+        pending.use_stdin = wants_stdin;
+        pending.use_stdout = options.use_stdout;
+        pending.use_stderr = options.use_stderr;
+        pending.framed = !record.config.tty;
+        pending.detach_keys = options.detach_keys;
+        pending.early_bytes = std::move(early_bytes);
+        container->add_pending_attach(std::move(pending));
+        return {};
+    }
+    shim::Attach attach;
+    attach.use_stdin = wants_stdin;
+    attach.use_stdout = options.use_stdout;
+    attach.use_stderr = options.use_stderr;
+    attach.framed = !record.config.tty;
+    attach.detach_keys = options.detach_keys;
+    attach.early_bytes = std::move(early_bytes);
+    return container::attach(parts.paths.state(record.id), attach, stream);
+}
+
+}  // namespace proa::engine

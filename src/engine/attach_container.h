@@ -1,0 +1,22 @@
+#pragma once
+#include "engine/parts.h"
+
+namespace proa::engine {
+
+struct AttachOptions {
+    bool logs = false, stream = false, use_stdin = false, use_stdout = false, use_stderr = false;
+    std::string detach_keys;  ///< raw bytes
+};
+
+/// Docker's detach key grammar ("ctrl-p,ctrl-q", "a,b") as raw bytes; "" is the default sequence.
+/// Errors: InvalidArgument `Invalid detach keys (x) provided`.
+Result<std::string> parse_detach_keys(const std::string& text);
+
+/// Errors: Conflict (paused, restarting).
+Result<void> check_attachable(const container::Container& container);
+
+/// Gives `stream` to the container: at once when it runs, else when it starts. With `logs` what was logged is written first.
+Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, os::Fd stream,
+                              std::string early_bytes);
+
+}  // namespace proa::engine

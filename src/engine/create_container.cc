@@ -1,0 +1,198 @@
+#include "engine/create_container.h"
+
+#include "base/id.h"
+#include "container/plan.h"
+#include "engine/container_events.h"
+#include "engine/container_network.h"
+#include "engine/find_image.h"
+#include "engine/names.h"
+#include "engine/settings.h"
+#include "engine/validate_container.h"
+#include "os/file.h"
+#include "store/image_store.h"
+
+namespace proa::engine {
+
+namespace {
+
+using container::Record;
+
+constexpr char kLogDriverMissing[] = "error looking up logging plugin ";
+
+/// The image's settings where the request has none. Spec: api.md, section 10; moby's config merge.
+void merge_config(docker::ContainerConfig& config, const docker::ContainerConfig& image) {
+    auto merge_set = [](docker::OptionalSet& into, const docker::OptionalSet& from) {
+        if (!from || from->empty()) return;
+        if (!into) into.emplace();
+        into->insert(from->begin(), from->end());
+    };
+    if (config.user.empty()) config.user = image.user;
+    merge_set(config.exposed_ports, image.exposed_ports);
+    merge_set(config.volumes, image.volumes);
+    std::vector<std::string> env = image.env.value_or(std::vector<std::string>());
+    for (auto& entry : config.env.value_or(std::vector<std::string>())) {
+        std::string prefix = entry.substr(0, entry.find('=')) + "=";
+        std::erase_if(env, [&](auto& other) { return other.starts_with(prefix); });
+    }
+    if (!env.empty()) {
+        if (!config.env) config.env.emplace();
+        config.env->insert(config.env->end(), env.begin(), env.end());
+    }
+    if (image.labels) {
+        if (!config.labels) config.labels.emplace();
+        config.labels->insert(image.labels->begin(), image.labels->end());
+    }
+    bool own_entrypoint = config.entrypoint && !config.entrypoint->empty();
+    if (!own_entrypoint) {
+        if (!config.cmd || config.cmd->empty()) config.cmd = image.cmd;
+        if (!config.entrypoint) config.entrypoint = image.entrypoint;
+    }
+    // [""] clears the image's entrypoint.
+    if (config.entrypoint && config.entrypoint->size() == 1 && config.entrypoint->front().empty()) config.entrypoint.reset();
+    if (config.working_dir.empty()) config.working_dir = image.working_dir;
+    if (config.stop_signal.empty()) config.stop_signal = image.stop_signal;
+    if (!config.stop_timeout) config.stop_timeout = image.stop_timeout;
+    if (config.shell.empty()) config.shell = image.shell;
+    config.on_build = image.on_build;
+    if (!config.healthcheck) config.healthcheck = image.healthcheck;
+    else if (image.healthcheck) {
+        auto& own = *config.healthcheck;
+        if (own.test.empty()) own.test = image.healthcheck->test;
+        if (own.interval == 0) own.interval = image.healthcheck->interval;
+        if (own.timeout == 0) own.timeout = image.healthcheck->timeout;
+        if (own.start_period == 0) own.start_period = image.healthcheck->start_period;
+        if (own.start_interval == 0) own.start_interval = image.healthcheck->start_interval;
+        if (own.retries == 0) own.retries = image.healthcheck->retries;
+    }
+}
+
+Result<void> check_log_config(const docker::LogConfig& log) {
+    static const std::initializer_list<std::string_view> kOptions = {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex",
+                                                                     "tag", "mode", "max-buffer-size"};
+    if (log.type == "none") return {};
+    if (log.type == "local" || log.type == "syslog" || log.type == "journald" || log.type == "gelf" || log.type == "fluentd" || log.type == "awslogs" ||
+        log.type == "splunk" || log.type == "gcplogs")
+        return fail(ErrorKind::Unsupported, concat("logging driver ", log.type, " is not supported yet by this engine"));
+    if (log.type != "json-file")
+        return fail(ErrorKind::InvalidArgument, concat(kLogDriverMissing, log.type, ": plugin ", quote(log.type), " not found"));
+    for (auto& [name, value] : log.config.value_or(docker::StringMap())) {
+        if (std::find(kOptions.begin(), kOptions.end(), name) == kOptions.end())
+            return fail(ErrorKind::InvalidArgument, concat("unknown log opt '", name, "' for json-file log driver"));
+        if (name == "labels" || name == "labels-regex" || name == "env" || name == "env-regex" || name == "tag" || name == "max-buffer-size" ||
+            (name == "mode" && value != "blocking"))
+            return fail(ErrorKind::Unsupported, concat("log opt ", name, "=", value, " is not supported yet by this engine"));
+    }
+    return {};
+}
+
+void fill_host_defaults(docker::HostConfig& host, const docker::ContainerConfig& config, const Settings& settings) {
+    if (host.network_mode.empty() || host.network_mode == "default") host.network_mode = "bridge";
+    if (config.network_disabled) host.network_mode = "none";
+    if (host.log_config.type.empty()) {
+        host.log_config.type = settings.log_driver;
+        auto options = host.log_config.config.value_or(docker::StringMap());
+        options.insert(settings.log_opts.begin(), settings.log_opts.end());
+        host.log_config.config = std::move(options);
+    } else if (!host.log_config.config) {
+        host.log_config.config.emplace();
+    }
+    if (host.ipc_mode.empty()) host.ipc_mode = settings.default_ipc_mode;
+    if (host.shm_size == 0) host.shm_size = settings.default_shm_size;
+    if (host.runtime.empty()) host.runtime = settings.default_runtime;
+    if (host.restart_policy.name.empty()) host.restart_policy.name = "no";
+    if (host.privileged) {
+        host.masked_paths.reset();
+        host.readonly_paths.reset();
+    } else {
+        if (!host.masked_paths) host.masked_paths = container::default_masked_paths();
+        if (!host.readonly_paths) host.readonly_paths = container::default_readonly_paths();
+    }
+}
+
+Result<std::string> settle_name(const Parts& parts, const std::string& asked) {
+    std::string name(trim_prefix(asked, "/"));
+    if (!name.empty()) {
+        if (!is_valid_name(name))
+            return fail(ErrorKind::InvalidArgument, concat("Invalid container name (", asked, "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
+        return name;
+    }
+    for (int attempt = 0;; attempt++) {
+        name = random_name(attempt);
+        if (parts.containers.is_free(name)) return name;
+    }
+}
+
+/// "container:NAME" is stored with the id, as in Docker.
+Result<void> settle_joined(const Parts& parts, std::string& mode) {
+    if (!mode.starts_with("container:")) return {};
+    auto other = TRY(parts.containers.find(mode.substr(10)));
+    mode = "container:" + other->id();
+    return {};
+}
+
+Result<void> settle_process(Record& record) {
+    std::vector<std::string> words = record.config.entrypoint.value_or(std::vector<std::string>());
+    auto command = record.config.cmd.value_or(std::vector<std::string>());
+    words.insert(words.end(), command.begin(), command.end());
+    if (words.empty()) return fail(ErrorKind::InvalidArgument, "no command specified");
+    record.path = words[0];
+    record.args.assign(words.begin() + 1, words.end());
+    return {};
+}
+
+std::vector<std::string> collect_warnings(const docker::HostConfig& host) {
+    std::vector<std::string> warnings;
+    if (host.network_mode == "host" && (host.publish_all_ports || (host.port_bindings && !host.port_bindings->empty())))
+        warnings.push_back("Published ports are discarded when using host network mode");
+    return warnings;
+}
+
+}  // namespace
+
+Result<Created> create_container(Parts& parts, docker::CreateRequest request, const CreateOptions& options) {
+    auto& config = request.config;
+    auto& host = request.host_config;
+    std::string name = TRY(settle_name(parts, options.name));
+    if (config.image.empty()) return fail(ErrorKind::InvalidArgument, "no command specified");
+    FoundImage image = TRY(find_image(parts.images, config.image, options.platform));
+    merge_config(config, image.config);
+    fill_host_defaults(host, config, parts.settings);
+    TRY(validate_container(config, host));
+    TRY(check_log_config(host.log_config));
+    for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
+    TRY(find_runtime(parts.settings, host.runtime));
+
+    Record record;
+    record.id = random_id();
+    record.name = name;
+    record.created = now();
+    record.image_id = image.id;
+    record.manifest_digest = image.manifest_digest;
+    record.platform = image.os.empty() ? "linux" : image.os;
+    record.config = config;
+    record.host_config = host;
+    TRY(settle_process(record));
+    record.mounts = TRY(resolve_mounts(config, host));
+    if (record.config.hostname.empty() && !host.network_mode.starts_with("container:")) record.config.hostname = std::string(short_id(record.id));
+    record.networks = TRY(initial_networks(host, request.networking_config));
+    if (host.log_config.type == "json-file") record.log_path = parts.paths.container_file(record.id, record.id + "-json.log");
+
+    auto container = std::make_shared<container::Container>(record);
+    TRY(parts.containers.add(container));  // claims the name
+    auto kept = [&]() -> Result<void> {
+        TRY(os::make_directory(parts.paths.container(record.id), 0710));
+        TRY(parts.images.create_writable_layer(record.id, TRY(codec::Digest::parse(record.manifest_digest))));
+        auto durability = host.auto_remove ? container::RecordStore::Durable::No : container::RecordStore::Durable::Yes;
+        return parts.records.save(record, durability);
+    }();
+    if (!kept) {
+        parts.containers.remove(*container);
+        (void)parts.images.remove_writable_layer(record.id);      // the record's error is the one to report
+        (void)os::remove_tree(parts.paths.container(record.id));
+        return fail(std::move(kept).error().wrap("create container"));
+    }
+    publish_container_event(parts.events, *container, "create");
+    return Created{record.id, collect_warnings(host)};
+}
+
+}  // namespace proa::engine

@@ -1,0 +1,307 @@
+#include "engine/images.h"
+
+#include "store/builtin_images.h"
+#include "store/image_store.h"
+
+namespace proa::engine {
+
+namespace {
+
+docker::Descriptor descriptor_of(const store::Image& image) {
+    docker::Descriptor descriptor;
+    descriptor.media_type = image.media_type;
+    descriptor.digest = image.id.text();
+    descriptor.size = image.size;
+    return descriptor;
+}
+
+Time created_of(const store::Image& image) {
+    auto* manifest = image.manifest();
+    return manifest && manifest->config.created ? *manifest->config.created : kZeroTime;
+}
+
+void publish_image_event(Parts& parts, std::string action, const store::Image& image, const std::string& name) {
+    std::map<std::string, std::string> attributes{{"name", name}};
+    if (auto* manifest = image.manifest(); manifest && manifest->config.config.labels)
+        attributes.insert(manifest->config.config.labels->begin(), manifest->config.config.labels->end());
+    parts.events.publish("image", std::move(action), image.id.text(), std::move(attributes));
+}
+
+/// `reference=` patterns: a familiar name with or without tag; '*' stands for any text without a slash.
+bool matches_pattern(std::string_view pattern, std::string_view text) {
+    if (pattern.empty()) return text.empty();
+    if (pattern[0] == '*') {
+        for (size_t taken = 0; taken <= text.size(); taken++) {
+            if (matches_pattern(pattern.substr(1), text.substr(taken))) return true;
+            if (taken < text.size() && text[taken] == '/') return false;
+        }
+        return false;
+    }
+    if (text.empty() || (pattern[0] != '?' && pattern[0] != text[0])) return false;
+    return matches_pattern(pattern.substr(1), text.substr(1));
+}
+
+std::vector<std::string> matching_names(const docker::Filters& filters, const std::vector<std::string>& names) {
+    auto& patterns = filters.values("reference");
+    if (patterns.empty()) return names;
+    std::vector<std::string> kept;
+    for (auto& name : names) {
+        std::string bare = name.substr(0, name.find('@'));
+        if (auto colon = bare.rfind(':'); colon != std::string::npos && bare.find('/', colon) == std::string::npos) bare.resize(colon);
+        if (std::any_of(patterns.begin(), patterns.end(), [&](auto& pattern) { return matches_pattern(pattern, name) || matches_pattern(pattern, bare); }))
+            kept.push_back(name);
+    }
+    return kept;
+}
+
+struct ImageSelection {
+    std::optional<bool> dangling;
+    std::optional<Time> before, since, until;
+};
+
+Result<ImageSelection> make_selection(Parts& parts, const docker::Filters& filters) {
+    TRY(filters.check_names({"dangling", "label", "label!", "before", "since", "reference", "until"}));
+    ImageSelection selection;
+    if (filters.has("dangling")) selection.dangling = TRY(filters.boolean("dangling", false));
+    for (auto& reference : filters.values("before")) selection.before = created_of(*TRY(parts.images.resolve(reference)));
+    for (auto& reference : filters.values("since")) selection.since = created_of(*TRY(parts.images.resolve(reference)));
+    for (auto& text : filters.values("until")) {
+        auto time = parse_unix_timestamp(text);
+        if (!time) time = parse_rfc3339(text);
+        if (auto duration = parse_duration(text); !time && duration) time = Time::from_unix_nano(now().unix_nano() - *duration);
+        if (!time) return fail(ErrorKind::InvalidArgument, concat("invalid filter 'until=", text, "'"));
+        selection.until = time;
+    }
+    return selection;
+}
+
+Result<std::pair<oci::Reference, std::string>> tagged_reference(const std::string& repository, const std::string& tag) {
+    auto reference = TRY(oci::Reference::parse(repository));
+    if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "refusing to create a tag with a digest reference");
+    if (!tag.empty()) {
+        if (!oci::is_valid_tag(tag)) return fail(ErrorKind::InvalidArgument, "invalid tag format");
+        reference.tag = tag;
+    }
+    reference = reference.with_default_tag();
+    return std::pair{reference, reference.familiar()};
+}
+
+json::Object status_line(std::string status, std::string id = "") {
+    json::Object line;
+    line.set("status", std::move(status));
+    if (!id.empty()) line.set("id", std::move(id));
+    return line;
+}
+
+/// One --change instruction of import: what of a Dockerfile makes sense without a build.
+Result<void> apply_change(const std::string& change, oci::RunConfig& config) {
+    auto parts = cut(trim(change), " ");
+    if (!parts) return fail(ErrorKind::InvalidArgument, concat("invalid change ", quote(change), ": an instruction and its value are wanted"));
+    std::string name = to_upper(parts->first);
+    std::string value(trim(parts->second));
+    auto command = [&]() -> std::vector<std::string> {
+        if (auto list = json::parse(value); list && list->is_array()) {
+            std::vector<std::string> words;
+            for (auto& word : list->as_array()) words.push_back(word.as_string());
+            return words;
+        }
+        return {"/bin/sh", "-c", value};
+    };
+    auto unquoted = [](std::string_view text) { return std::string(text.size() >= 2 && text.front() == '"' && text.back() == '"' ? text.substr(1, text.size() - 2) : text); };
+    auto pair = [&]() -> std::optional<std::pair<std::string, std::string>> {
+        auto equals = cut(value, "=");
+        if (!equals) equals = cut(value, " ");
+        if (!equals) return std::nullopt;
+        return std::pair{std::string(equals->first), unquoted(trim(equals->second))};
+    };
+    if (name == "CMD") config.cmd = command();
+    else if (name == "ENTRYPOINT") config.entrypoint = command();
+    else if (name == "USER") config.user = value;
+    else if (name == "WORKDIR") config.working_dir = value;
+    else if (name == "STOPSIGNAL") config.stop_signal = value;
+    else if (name == "ENV") {
+        auto variable = pair();
+        if (!variable) return fail(ErrorKind::InvalidArgument, "ENV must have two arguments");
+        if (!config.env) config.env.emplace();
+        config.env->push_back(variable->first + "=" + variable->second);
+    } else if (name == "LABEL") {
+        auto label = pair();
+        if (!label) return fail(ErrorKind::InvalidArgument, "LABEL must have two arguments");
+        if (!config.labels) config.labels.emplace();
+        (*config.labels)[unquoted(label->first)] = label->second;
+    } else if (name == "EXPOSE") {
+        if (!config.exposed_ports) config.exposed_ports.emplace();
+        for (auto& port : split_fields(value)) (*config.exposed_ports)[port.find('/') == std::string::npos ? port + "/tcp" : port] = json::Object();
+    } else if (name == "VOLUME") {
+        if (!config.volumes) config.volumes.emplace();
+        auto list = json::parse(value);
+        if (list && list->is_array()) for (auto& path : list->as_array()) (*config.volumes)[path.as_string()] = json::Object();
+        else for (auto& path : split_fields(value)) (*config.volumes)[path] = json::Object();
+    } else {
+        return fail(ErrorKind::InvalidArgument, concat(to_lower(name), " is not a valid change command"));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool shared_size) {
+    auto selection = TRY(make_selection(parts, filters));
+    std::vector<docker::ImageSummary> summaries;
+    for (auto& image : parts.images.list()) {
+        Time created = created_of(*image);
+        bool dangling = image->tags.empty();
+        if (selection.dangling && *selection.dangling != dangling) continue;
+        if (selection.before && created >= *selection.before) continue;
+        if (selection.since && created <= *selection.since) continue;
+        if (selection.until && created > *selection.until) continue;
+        auto* manifest = image->manifest();
+        docker::ImageSummary summary;
+        if (manifest) summary.labels = manifest->config.config.labels;
+        if (!filters.matches_labels(summary.labels.value_or(docker::StringMap()))) continue;
+        summary.repo_tags = matching_names(filters, image->tags);
+        summary.repo_digests = matching_names(filters, image->repository_digests);
+        if (filters.has("reference") && summary.repo_tags.empty() && summary.repo_digests.empty()) continue;
+        auto sizes = parts.images.sizes(*image);
+        summary.id = image->id.text();
+        summary.created = created.is_zero() ? 0 : created.seconds;
+        summary.parent_id = image->parent.text();
+        summary.size = sizes.unpacked;
+        if (shared_size) summary.shared_size = sizes.shared;
+        summary.descriptor = descriptor_of(*image);
+        summaries.push_back(std::move(summary));
+    }
+    return summaries;
+}
+
+Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference) {
+    auto image = TRY(parts.images.resolve(reference));
+    docker::ImageInspect view;
+    view.id = image->id.text();
+    view.repo_tags = image->tags;
+    view.repo_digests = image->repository_digests;
+    view.parent = image->parent.text();
+    view.size = parts.images.sizes(*image).unpacked;
+    view.metadata.last_tag_time = image->last_tagged;
+    view.descriptor = descriptor_of(*image);
+    view.graph_driver.name = "overlay2";
+    auto* manifest = image->manifest();
+    if (!manifest) return view;
+    auto& config = manifest->config;
+    view.comment = config.history.empty() ? config.comment : config.history.back().comment;
+    view.created = created_of(*image);
+    view.docker_version = config.docker_version;
+    view.author = config.author;
+    view.config = config.config;
+    view.architecture = config.architecture;
+    view.variant = config.variant;
+    view.os = config.os;
+    view.os_version = config.os_version;
+    for (auto& diff : manifest->diff_ids) view.root_fs.layers.push_back(diff.text());
+    if (auto lower = parts.images.lower_directories(*manifest); lower && !lower->empty())
+        view.graph_driver.data = docker::StringMap{{"UpperDir", lower->front()}, {"LowerDir", join(std::vector<std::string>(lower->begin() + 1, lower->end()), ":")}};
+    return view;
+}
+
+Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference) {
+    auto image = TRY(parts.images.resolve(reference));
+    std::vector<docker::ImageHistory> entries;
+    for (auto& entry : parts.images.history(*image)) {
+        docker::ImageHistory line;
+        line.comment = entry.comment;
+        line.created = entry.created.is_zero() ? 0 : entry.created.seconds;
+        line.created_by = entry.created_by;
+        line.id = entry.id;
+        line.size = entry.size;
+        if (!entry.tags.empty()) line.tags = entry.tags;
+        entries.push_back(std::move(line));
+    }
+    return entries;
+}
+
+Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag) {
+    auto [name, familiar] = TRY(tagged_reference(repository, tag));
+    auto image = TRY(parts.images.resolve(reference));
+    TRY(parts.images.tag(image->id, name));
+    publish_image_event(parts, "tag", *image, familiar);
+    return {};
+}
+
+Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents) {
+    auto image = TRY(parts.images.resolve(reference));
+    store::ImageUsers users = [&](const codec::Digest& digest) {
+        std::vector<store::ImageUser> found;
+        for (auto& container : parts.containers.all())
+            container->read([&](const container::Record& record) {
+                if (record.image_id == digest.text()) found.push_back(store::ImageUser{record.id, record.state.running});
+            });
+        return found;
+    };
+    std::vector<docker::ImageDeleteItem> items;
+    for (auto& removed : TRY(parts.images.remove(reference, force, prune_parents, users))) {
+        docker::ImageDeleteItem item;
+        (removed.deleted ? item.deleted : item.untagged) = removed.text;
+        publish_image_event(parts, removed.deleted ? "delete" : "untag", *image, image->id.text());
+        items.push_back(std::move(item));
+    }
+    return items;
+}
+
+Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const ProgressSink& progress) {
+    auto report = [&](const store::LoadProgress& step) {
+        if (quiet) return;
+        json::Object detail;
+        detail.set("current", step.current);
+        detail.set("total", step.total);
+        json::Object line = status_line("Loading layer");
+        line.set("progressDetail", std::move(detail));
+        line.set("id", step.id);
+        (void)progress(line);  // the load goes on when the client does not listen
+    };
+    auto loaded = TRY(parts.images.load_archive(archive, report));
+    for (auto& one : loaded) {
+        if (auto image = parts.images.find(one.id)) publish_image_event(parts, "load", *image, one.name.empty() ? one.id.text() : one.name);
+        json::Object line;
+        line.set("stream", one.name.empty() ? concat("Loaded image ID: ", one.id.text(), "\n") : concat("Loaded image: ", one.name, "\n"));
+        TRY(progress(line));
+    }
+    return {};
+}
+
+Result<std::string> import_image(Parts& parts, codec::Source& archive, const std::string& repository, const std::string& tag, const std::string& message,
+                                 const std::vector<std::string>& changes, const std::string& platform) {
+    oci::RunConfig config;
+    for (auto& change : changes) TRY(apply_change(change, config));
+    std::optional<oci::Reference> name;
+    if (!repository.empty()) name = TRY(tagged_reference(repository, tag)).first;
+    auto target = platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(platform));
+    auto image = TRY(parts.images.import_rootfs(archive, name, config, message.empty() ? "Imported from -" : message, target));
+    publish_image_event(parts, "import", *image, name ? name->familiar() : image->id.text());
+    return image->id.text();
+}
+
+Result<void> pull_image(Parts& parts, const std::string& name, const std::string& tag, const std::string& platform, const ProgressSink& progress) {
+    auto reference = TRY(oci::Reference::parse(name));
+    if (tag.starts_with("sha256:") || tag.starts_with("sha512:")) reference.digest = tag;
+    else if (!tag.empty()) reference.tag = tag;
+    reference = reference.with_default_tag();
+    if (!platform.empty()) TRY(oci::Platform::parse(platform));
+    auto builtin = store::builtin_image_archive(reference);
+    if (!builtin)
+        return fail(ErrorKind::NotFound, concat("pull access denied for ", reference.familiar_name(),
+                                                ", repository does not exist or may require 'docker login': this engine has no registry client yet; use load or import"));
+    TRY(progress(status_line(concat("Pulling from ", reference.path), reference.tag)));
+    bool present = false;
+    if (auto image = parts.images.resolve(reference.familiar())) present = true;
+    codec::MemorySource archive(*builtin);
+    auto loaded = TRY(parts.images.load_archive(archive));
+    if (loaded.empty()) return fail(ErrorKind::Internal, "the built-in image is empty");
+    auto image = parts.images.find(loaded[0].id);
+    TRY(progress(status_line("Taken from the image that is built into Proa: no registry was asked")));
+    TRY(progress(status_line(concat("Digest: ", loaded[0].id.text()))));
+    TRY(progress(status_line(concat("Status: ", present ? "Image is up to date for " : "Downloaded newer image for ", reference.familiar()))));
+    if (image) publish_image_event(parts, "pull", *image, reference.familiar());
+    return {};
+}
+
+}  // namespace proa::engine

@@ -1,0 +1,32 @@
+#pragma once
+#include "codec/stream.h"
+#include "engine/parts.h"
+#include "schema/docker/filters.h"
+#include "schema/docker/image.h"
+
+namespace proa::engine {
+
+// The use cases of images that need more than the store: events, and which containers use what.
+
+/// Newest first. Errors: InvalidArgument (filters), NotFound (`before`/`since`).
+Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool shared_size);
+Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference);
+Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference);
+Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag);
+Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents);
+
+/// Progress lines as clients read them: one JSON object each.
+using ProgressSink = std::function<Result<void>(const json::Object& line)>;
+
+/// `docker load`. Errors before the first byte of progress come back, later ones too: the caller words them.
+Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const ProgressSink& progress);
+
+/// `docker import`: `changes` are Dockerfile instructions such as `CMD ["sh"]`. Returns the image's id.
+Result<std::string> import_image(Parts& parts, codec::Source& archive, const std::string& repository, const std::string& tag, const std::string& message,
+                                 const std::vector<std::string>& changes, const std::string& platform);
+
+/// `docker pull`, as far as there is a source: an image that this product carries (hello-world) is taken from there, and the
+/// progress says so. Errors: NotFound "pull access denied for X, repository does not exist or may require 'docker login'".
+Result<void> pull_image(Parts& parts, const std::string& name, const std::string& tag, const std::string& platform, const ProgressSink& progress);
+
+}  // namespace proa::engine

@@ -1,0 +1,40 @@
+#pragma once
+#include "container/container.h"
+#include "container/event_bus.h"
+#include "container/exec.h"
+#include "container/record_store.h"
+#include "engine/paths.h"
+
+namespace proa::store {
+class ImageStore;
+}
+
+namespace proa::container {
+class Monitor;
+class ShimSupply;
+}  // namespace proa::container
+
+namespace proa::engine {
+
+class DefaultNetwork;
+class RestartScheduler;
+class SeccompProfiles;
+struct Settings;
+
+/// References to the parts that bin/proad builds, for use cases that need many of them. It owns nothing and does nothing.
+struct Parts {
+    const Paths& paths;
+    const Settings& settings;
+    container::Table& containers;
+    container::RecordStore& records;
+    container::EventBus& events;
+    container::ExecTable& execs;
+    container::Monitor& monitor;
+    container::ShimSupply& shims;
+    store::ImageStore& images;
+    DefaultNetwork& network;
+    RestartScheduler& restarts;
+    SeccompProfiles& seccomp;
+};
+
+}  // namespace proa::engine

@@ -1,0 +1,241 @@
+#include "engine/start_container.h"
+
+#include <sys/mount.h>
+
+#include <cerrno>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "cgroup/layout.h"
+#include "container/monitor.h"
+#include "container/plan.h"
+#include "container/shim_supply.h"
+#include "engine/container_events.h"
+#include "engine/container_files.h"
+#include "engine/default_network.h"
+#include "engine/remove_container.h"
+#include "engine/seccomp_profiles.h"
+#include "engine/security_options.h"
+#include "engine/settings.h"
+#include "engine/start_plan.h"
+#include "os/file.h"
+#include "store/image_store.h"
+
+namespace proa::engine {
+
+namespace {
+
+using container::ContainerPointer;
+using container::Record;
+
+constexpr int kLaunchTimeoutMs = 120000;
+
+Result<void> check_startable(const Record& record) {
+    if (record.removing || record.state.dead) return fail(ErrorKind::Conflict, "container is marked for removal and cannot be started");
+    if (record.state.paused) return fail(ErrorKind::Conflict, "cannot start a paused container, try unpause instead");
+    if (record.state.running && !record.state.restarting) return fail(ErrorKind::NotModified, "");
+    return {};
+}
+
+container::RecordStore::Durable durability_of(const Record& record) {
+    bool restarts = record.host_config.restart_policy.name != "no";
+    return restarts ? container::RecordStore::Durable::Yes : container::RecordStore::Durable::No;
+}
+
+/// The order of descriptors that shim/protocol.h's Launch wants.
+struct LaunchDescriptors {
+    std::vector<int> fds;
+    uint32_t plan_count = 0, held_count = 0;
+};
+
+LaunchDescriptors order_descriptors(const os::Fd& plan, NetworkAttachment& network) {
+    LaunchDescriptors ordered;
+    ordered.fds.push_back(plan.get());
+    if (network.sandbox) {
+        ordered.fds.push_back(network.sandbox->space.descriptor.get());
+        ordered.plan_count = 1;
+    }
+    for (auto& held : network.held) ordered.fds.push_back(held.get());
+    ordered.held_count = static_cast<uint32_t>(network.held.size());
+    for (size_t i = 0; i < network.proxies.size(); i++) {
+        network.proxies[i].descriptor = static_cast<int32_t>(ordered.fds.size());
+        ordered.fds.push_back(network.proxied[i].get());
+    }
+    return ordered;
+}
+
+shim::Launch make_launch(const Parts& parts, const Record& record, const NetworkAttachment& network, const LaunchDescriptors& ordered) {
+    shim::Launch launch;
+    launch.container_id = record.id;
+    launch.state_directory = parts.paths.state(record.id);
+    launch.plan_descriptors = ordered.plan_count;
+    launch.held = ordered.held_count;
+    launch.terminal = record.config.tty;
+    launch.open_stdin = record.config.open_stdin;
+    launch.stdin_once = record.config.stdin_once;
+    launch.log = log_settings(record);
+    launch.proxies = network.proxies;
+    return launch;
+}
+
+/// Clients that attached before the start; what could not be passed on is closed.
+void pass_pending_attaches(const ContainerPointer& container, shim::Connection& connection) {
+    for (auto& pending : container->take_pending_attaches()) {
+        shim::Attach attach;
+        attach.attach_id = pending.attach_id;
+        attach.use_stdin = pending.use_stdin;
+        attach.use_stdout = pending.use_stdout;
+        attach.use_stderr = pending.use_stderr;
+        attach.framed = pending.framed;
+        attach.detach_keys = pending.detach_keys;
+        attach.early_bytes = pending.early_bytes;
+        int fds[] = {pending.stream.get()};
+        auto passed = connection.request(shim::MessageType::Attach, attach, fds);
+        if (!passed) log::warn(concat("a client of container ", container->id(), " could not be attached: ", passed.error().message()));
+    }
+}
+
+struct Launched {
+    std::shared_ptr<shim::Connection> connection;
+    int64_t pid = 0;
+    int32_t shim_pid = 0;
+};
+
+Result<Launched> launch(Parts& parts, const ContainerPointer& container, const Record& record, const runtime::Plan& plan, NetworkAttachment& network) {
+    os::Fd packed = TRY(os::sealed_memfd("proa-plan", pack(plan)));
+    TRY(os::make_directories(parts.paths.state(record.id), 0700));
+    auto shim = TRY(parts.shims.take(os::directory_of(plan.cgroup_path)));
+    auto connection = std::make_shared<shim::Connection>(std::move(shim.connection));
+    pass_pending_attaches(container, *connection);
+    auto ordered = order_descriptors(packed, network);
+    auto message = make_launch(parts, record, network, ordered);
+    auto launched = [&]() -> Result<Launched> {
+        TRY(connection->request(shim::MessageType::Subscribe, std::string(), {}, kLaunchTimeoutMs));
+        auto reply = TRY(connection->request(shim::MessageType::Launch, message, ordered.fds, kLaunchTimeoutMs));
+        return Launched{connection, reply.pid, shim.pid};
+    }();
+    if (!launched) {
+        connection.reset();  // a shim that could not launch ends by itself, one that hangs ends with its connection
+        parts.shims.expect_end(shim.pid);
+    }
+    return launched;
+}
+
+/// The runtime's refusal in Docker's words: 127 and 126 are for commands that cannot be executed.
+Error explain_failure(Error error, int64_t& exit_code) {
+    int number = error.number();
+    bool command = error.message().find("exec: ") != std::string::npos || error.message().starts_with("exec ");
+    exit_code = 128;
+    if (command && (number == ENOENT || number == ENOTDIR)) exit_code = 127;
+    else if (command && (number == EACCES || number == EISDIR || number == ENOEXEC || number == EPERM)) exit_code = 126;
+    bool caller = exit_code != 128;
+    return Error(caller ? ErrorKind::InvalidArgument : ErrorKind::Internal,
+                 concat("failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+                        "unable to start container process: ", error.message(), ": unknown"), number);
+}
+
+void note_failure(Parts& parts, const ContainerPointer& container, int64_t exit_code, const std::string& message) {
+    auto record = container->change([&](Record& record) {
+        record.state.running = record.state.restarting = record.state.paused = false;
+        record.state.status = record.state.started_at.is_zero() ? "created" : "exited";
+        record.state.exit_code = exit_code;
+        record.state.error = message;
+        return record;
+    });
+    container->take_pending_attaches();
+    (void)parts.records.save(record, container::RecordStore::Durable::No);  // the start's own error is the one to report
+    (void)os::remove_tree(parts.paths.state(record.id));
+}
+
+void publish_network_events(Parts& parts, const Record& record, std::string_view action) {
+    for (auto& [name, endpoint] : record.networks) {
+        if (endpoint.network_id.empty()) continue;
+        std::string type = name == "host" || name == "none" ? (name == "none" ? "null" : "host") : "bridge";
+        parts.events.publish("network", std::string(action), endpoint.network_id, {{"container", record.id}, {"name", name}, {"type", type}});
+    }
+}
+
+void note_running(const ContainerPointer& container, const Paths& paths, const NetworkAttachment& network, int64_t pid) {
+    container->change([&](Record& record) {
+        auto& state = record.state;
+        state.status = "running";
+        state.running = true;
+        state.paused = state.restarting = state.dead = state.oom_killed = false;
+        state.pid = pid;
+        state.exit_code = 0;
+        state.error.clear();
+        state.started_at = now();
+        record.manually_stopped = false;
+        record.networks = network.networks;
+        record.ports = network.ports;
+        record.sandbox_id = random_id();
+        record.sandbox_key = concat(paths.namespaces(), '/', short_id(record.sandbox_id));
+        return record;
+    });
+}
+
+}  // namespace
+
+std::string cgroup_path(const Parts& parts, const Record& record) {
+    std::string parent = record.host_config.resources.cgroup_parent;
+    if (parent.empty()) parent = parts.settings.cgroup_parent;
+    if (parent.empty()) parent = "/proa";
+    return os::join_path("/" + parent, record.id);
+}
+
+Result<void> start_container_locked(Parts& parts, const ContainerPointer& container) {
+    auto record = container->record();
+    TRY(check_startable(record));
+    NetworkAttachment network;
+    auto attached = parts.network.attach(record);
+    if (!attached) {
+        note_failure(parts, container, 128, attached.error().message());
+        return fail(std::move(attached).error());
+    }
+    network = std::move(*attached);
+    record.networks = network.networks;
+    publish_network_events(parts, record, "connect");
+    auto give_up = [&](Error error, int64_t exit_code) -> Result<void> {
+        parts.network.detach(record);
+        publish_network_events(parts, record, "disconnect");
+        note_failure(parts, container, exit_code, error.message());
+        return fail(std::move(error));
+    };
+    auto plan = make_start_plan(parts, record, network);
+    if (!plan) return give_up(std::move(plan).error(), 128);
+    auto launched = launch(parts, container, record, *plan, network);
+    if (!launched) {
+        int64_t exit_code = 128;
+        Error error = explain_failure(std::move(launched).error(), exit_code);
+        return give_up(std::move(error), exit_code);
+    }
+    uint64_t run = container->begin_run();
+    note_running(container, parts.paths, network, launched->pid);
+    auto running = container->record();
+    (void)os::make_symlink(concat("/proc/", launched->pid, "/ns/net"), running.sandbox_key);  // a convenience for nsenter
+    auto saved = parts.records.save(running, durability_of(running));
+    if (!saved) log::error(concat("container ", running.id, " runs, but its record could not be saved: ", saved.error().message()));
+    publish_container_event(parts.events, *container, "start");
+    TRY(parts.monitor.watch(running.id, run, parts.paths.state(running.id), launched->connection, launched->shim_pid));
+    return {};
+}
+
+Result<void> start_container(Parts& parts, const ContainerPointer& container) {
+    std::unique_lock operation(container->operation());
+    auto started = start_container_locked(parts, container);
+    bool failed = !started && !started.error().is(ErrorKind::NotModified) && !started.error().is(ErrorKind::Conflict);
+    if (failed && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
+        auto removed = remove_container_locked(parts, container);
+        if (!removed) log::error(removed.error().message());
+    }
+    return started;
+}
+
+void restart_by_policy(Parts& parts, const ContainerPointer& container) {
+    auto started = start_container(parts, container);
+    if (started || started.error().is(ErrorKind::NotModified) || started.error().is(ErrorKind::Conflict)) return;
+    log::error(concat("container ", container->id(), " could not be restarted: ", started.error().message()));
+    container->notify_exited(container->state().exit_code);
+}
+
+}  // namespace proa::engine

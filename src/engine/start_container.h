@@ -1,0 +1,20 @@
+#pragma once
+#include "engine/parts.h"
+
+namespace proa::engine {
+
+/// Starts a container that does not run; returns once its program has been executed and the record says so.
+/// Errors: NotModified (it runs), Conflict (paused, being removed), InvalidArgument with Docker's text
+/// "failed to create task for container: ... OCI runtime create failed: ..." for a command that cannot be executed; the
+/// record's state then carries exit code 127, 126 or 128 and the error.
+Result<void> start_container(Parts& parts, const container::ContainerPointer& container);
+/// The same with the operation held by the caller.
+Result<void> start_container_locked(Parts& parts, const container::ContainerPointer& container);
+
+/// A planned restart: as start_container(), and a failure plans the next one.
+void restart_by_policy(Parts& parts, const container::ContainerPointer& container);
+
+/// The container's cgroup below every hierarchy, "/proa/<id>" unless --cgroup-parent says otherwise.
+std::string cgroup_path(const Parts& parts, const container::Record& record);
+
+}  // namespace proa::engine
