@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -76,7 +77,7 @@ Result<size_t> Exchange::read_counted(std::span<char> buffer) {
         connection_.consume(got);
     } else {
         got = TRY(connection_.read_direct(buffer));
-        if (got == 0) return fail(ErrorKind::Cancelled, "unexpected EOF");
+        if (got == 0) return fail(ErrorKind::InvalidArgument, "unexpected EOF");
     }
     body_left_ -= got;
     body_done_ = body_left_ == 0;
@@ -87,14 +88,14 @@ Result<size_t> Exchange::read_chunked(std::span<char> buffer) {
     auto& parser = connection_.parser();
     for (;;) {
         auto progress = parser.take_chunked(connection_.read_ahead(), buffer);
-        if (!progress) return fail(ErrorKind::InvalidArgument, "invalid chunked body");
+        if (!progress) return fail(ErrorKind::InvalidArgument, "malformed chunked encoding");
         connection_.consume(progress->consumed);
         body_done_ = parser.body_done();
         if (progress->produced > 0 || body_done_) return progress->produced;
         if (connection_.read_ahead().size() > kChunkHeaderMax)
             return fail(ErrorKind::InvalidArgument, "chunk header too long");
         size_t got = TRY(connection_.read_more());
-        if (got == 0) return fail(ErrorKind::Cancelled, "unexpected EOF");
+        if (got == 0) return fail(ErrorKind::InvalidArgument, "unexpected EOF");
     }
 }
 
@@ -125,27 +126,28 @@ void Exchange::decide_reuse() {
 }
 
 std::string Exchange::head_text(int status, const Headers& headers, std::optional<size_t> length) {
+    bool old = request_.minor_version == 0, typed = status_has_body(status);
+    if (typed && !length && old) close_after_ = true;  // the end of the connection is the end of the stream
     std::string head;
     head.reserve(512);
-    detail::append_piece(head, std::string_view("HTTP/1.1 "));
+    head.append(old ? "HTTP/1.0 " : "HTTP/1.1 ");
     detail::append_piece(head, status);
     head.append(" ").append(status_text(status)).append("\r\n");
-    bool typed = status_has_body(status);
-    for (auto& [name, value] : headers)
-        if (typed || !equals_ignoring_case(name, "Content-Type")) append_header(head, name, value);
+    std::vector<const Header*> sorted;  // as Go writes them
+    for (auto& field : headers)
+        if (typed || !equals_ignoring_case(field.name, "Content-Type")) sorted.push_back(&field);
+    std::stable_sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->name < b->name; });
+    for (auto* field : sorted) append_header(head, field->name, field->value);
     if (!headers.has("Date")) append_header(head, "Date", current_date());
-    if (!typed) {
-    } else if (length) {
+    if (typed && length) {
         head.append("Content-Length: ");
         detail::append_piece(head, *length);
         head.append("\r\n");
-    } else if (request_.minor_version == 1) {
+    } else if (typed && !old) {
         head.append("Transfer-Encoding: chunked\r\n");
-    } else {
-        close_after_ = true;
     }
-    if (close_after_) head.append("Connection: close\r\n");
-    else if (request_.minor_version == 0) head.append("Connection: keep-alive\r\n");
+    if (close_after_ && !old) head.append("Connection: close\r\n");
+    else if (!close_after_ && old) head.append("Connection: keep-alive\r\n");
     return head.append("\r\n");
 }
 

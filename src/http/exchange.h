@@ -32,7 +32,7 @@ public:
     const Request& request() const { return request_; }
 
     /// Next bytes of the body, decoded; 0 is its end. Blocks without a time limit. Sends "100 Continue" when the client
-    /// waits for it. Cancelled when the client leaves inside its body, InvalidArgument for broken chunks.
+    /// waits for it. InvalidArgument for broken chunks and a body that ends early ("unexpected EOF").
     Result<size_t> read_body(std::span<char> buffer);
     /// InvalidArgument ("request body too large") beyond `limit` bytes.
     Result<std::string> read_whole_body(size_t limit);

@@ -161,7 +161,7 @@ std::optional<Refusal> check_request(Request& request) {
     if (headers.count("Content-Length") > 1 || headers.get("Content-Length").find(',') != std::string_view::npos)
         return Refusal{400, ""};
     if (request.minor_version == 1 && !headers.has("Host")) return Refusal{400, "missing required Host header"};
-    if (headers.count("Host") > 1) return Refusal{400, "too many Host headers"};
+    if (headers.count("Host") > 1) return Refusal{400, ""};
     if (headers.get("Host").find_first_of(" /@\\\"<>^`{|}\t") != std::string_view::npos)
         return Refusal{400, "malformed Host header"};
     if (auto* expect = headers.find("Expect"); expect && !equals_ignoring_case(*expect, "100-continue"))

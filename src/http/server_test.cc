@@ -136,6 +136,26 @@ TEST_F(ServerTest, sends_100_continue_when_the_body_is_read) {
     EXPECT_TRUE(read_until(fd.get(), "POST /x hi").starts_with("HTTP/1.1 200 OK"));
 }
 
+TEST_F(ServerTest, answers_old_clients_in_their_version) {
+    start(echo_handler());
+    auto answer = ask("GET /x HTTP/1.0\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.0 200 OK\r\n")) << answer;
+    EXPECT_EQ(answer.find("Connection"), answer.npos);
+    auto fd = connect();
+    for (int round = 0; round < 2; round++) {
+        send_text(fd.get(), "GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        EXPECT_NE(read_until(fd.get(), "GET /x ").find("\r\nConnection: keep-alive\r\n"), std::string::npos);
+    }
+}
+
+TEST_F(ServerTest, answers_a_body_that_ends_early) {
+    start(echo_handler());
+    auto fd = connect();
+    send_text(fd.get(), "POST /x HTTP/1.1\r\nHost: d\r\nContent-Length: 50\r\n\r\nonly this");
+    (void)os::shutdown_write(fd.get());
+    EXPECT_TRUE(read_all(fd.get()).ends_with("\r\n\r\nunexpected EOF"));
+}
+
 TEST_F(ServerTest, closes_when_an_announced_body_was_not_asked_for) {
     start([](Exchange& exchange) { (void)exchange.respond(409, {}, "no"); });
     auto answer = ask("POST /x HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
