@@ -17,7 +17,12 @@ proa_module(http USES os base EXCLUDE "/http/tls_module" LIBRARIES ${CMAKE_DL_LI
 proa_module(schema USES codec/json base)
 proa_module(cgroup USES os base)
 proa_module(runtime USES cgroup os base)
-proa_module(seccomp USES schema codec/json os base LIBRARIES PkgConfig::SECCOMP)
+# The archive keeps proa-runtime fully static and spares proad a shared library.
+find_library(SECCOMP_ARCHIVE libseccomp.a)
+if(NOT SECCOMP_ARCHIVE)
+  set(SECCOMP_ARCHIVE PkgConfig::SECCOMP)
+endif()
+proa_module(seccomp USES schema codec/json os base LIBRARIES ${SECCOMP_ARCHIVE})
 proa_module(store USES schema codec codec/json os base LIBRARIES PkgConfig::SQLITE)
 include(${CMAKE_SOURCE_DIR}/cmake/hello.cmake)  # the image that proa_store carries
 proa_module(network USES os base)

@@ -196,6 +196,7 @@ Result<void> take_identity(const Process& process, const Identity& identity, boo
 
 namespace {
 Result<void> load_seccomp(const Process& process) {
+    if (!process.seccomp_listener.empty()) return fail(ErrorKind::Unsupported, "a seccomp notify socket is not supported");
     sock_fprog program{};
     program.len = static_cast<unsigned short>(process.seccomp_bpf.size() / sizeof(sock_filter));
     if (process.seccomp_bpf.size() % sizeof(sock_filter) || process.seccomp_bpf.size() / sizeof(sock_filter) > BPF_MAXINSNS)
@@ -222,7 +223,8 @@ Result<void> drop_privileges(const Process& process, bool die_with_parent, int s
     // From here on only what every profile must allow: capset, prctl, capget, close_range, write, execve.
     uint64_t known = now.permitted | wanted.bounding;
     TRY(os::set_capabilities(wanted.effective & known, wanted.permitted & known, wanted.inheritable & known));
-    TRY(os::set_ambient_set(wanted.ambient & known));
+    // The kernel grants as ambient only what is permitted and inheritable; the rest of a set is left out, as the specification allows.
+    TRY(os::set_ambient_set(wanted.ambient & wanted.inheritable & wanted.permitted & known));
     auto after = TRY(os::read_capabilities());
     if (after.effective != (wanted.effective & known) || after.permitted != (wanted.permitted & known) || after.inheritable != (wanted.inheritable & known))
         return fail(ErrorKind::Internal, "the kernel did not take the capability sets");

@@ -1,0 +1,15 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "bundle/command_line.h"
+
+// proa-runtime: an OCI runtime with runc's command line.
+int main(int argc, char** argv) {
+    std::string fault = proa::bundle::protect_own_binary(argv);
+    if (!fault.empty()) {
+        fprintf(stderr, "proa-runtime: %s\n", fault.c_str());
+        return 1;
+    }
+    return proa::bundle::run_command_line(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,382 @@
+#include "bundle/config.h"
+
+#include <linux/mount.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "bundle/mount_options.h"
+#include "os/capability.h"
+#include "os/file.h"
+#include "seccomp/compile.h"
+
+namespace proa::bundle {
+
+using runtime::Plan;
+
+namespace {
+Unexpected invalid(std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); }
+
+template <class T>
+Result<T> number(const json::Value& value, std::string_view field) {
+    if (!value.is_integer()) return invalid(concat(field, " must be a number"));
+    if (auto* large = std::get_if<uint64_t>(&value.storage())) {
+        if (!std::in_range<T>(*large)) return invalid(concat(field, " is out of range"));
+        return static_cast<T>(*large);
+    }
+    if (!std::in_range<T>(value.as_int())) return invalid(concat(field, " is out of range"));
+    return static_cast<T>(value.as_int());
+}
+template <class T>
+Result<void> read_number(const json::Value& value, std::string_view field, T& target) {
+    if (!value.is_null()) target = TRY(number<T>(value, field));
+    return {};
+}
+
+constexpr std::pair<std::string_view, runtime::NamespaceType> kNamespaces[] = {
+    {"mount", runtime::NamespaceType::Mount}, {"network", runtime::NamespaceType::Network}, {"pid", runtime::NamespaceType::Pid},
+    {"ipc", runtime::NamespaceType::Ipc},     {"uts", runtime::NamespaceType::Uts},         {"user", runtime::NamespaceType::User},
+    {"cgroup", runtime::NamespaceType::Cgroup}, {"time", runtime::NamespaceType::Time},
+};
+
+Result<void> read_namespaces(const json::Value& linux_part, Plan& plan) {
+    for (auto& item : linux_part["namespaces"].as_array()) {
+        const std::string& name = item["type"].as_string();
+        auto known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces), [&](auto& entry) { return entry.first == name; });
+        if (known == std::end(kNamespaces)) return invalid(concat("namespace ", quote(name), " does not exist"));
+        for (auto& other : plan.namespaces)
+            if (other.type == known->second) return invalid(concat("malformed spec file: duplicated ns ", quote(name)));
+        const std::string& path = item["path"].as_string();
+        if (!path.empty() && path[0] != '/') return invalid(concat("namespace path ", quote(path), " is not an absolute path"));
+        plan.namespaces.push_back({known->second, path, -1});
+    }
+    return {};
+}
+
+Result<std::vector<runtime::IdMapping>> read_mappings(const json::Value& list) {
+    std::vector<runtime::IdMapping> mappings;
+    for (auto& item : list.as_array())
+        mappings.push_back({TRY(number<uint32_t>(item["containerID"], "containerID")), TRY(number<uint32_t>(item["hostID"], "hostID")), TRY(number<uint32_t>(item["size"], "size"))});
+    return mappings;
+}
+
+Result<void> read_mounts(const json::Value& config, const PlanOptions& options, Plan& plan) {
+    for (auto& item : config["mounts"].as_array()) {
+        runtime::Mount mount;
+        mount.destination = item["destination"].as_string();
+        if (mount.destination.empty()) return invalid("a mount has no destination");
+        if (mount.destination[0] != '/') mount.destination = "/" + mount.destination;  // deprecated: relative to the root
+        mount.type = item["type"].as_string();
+        mount.source = item["source"].as_string();
+        TRY(apply_mount_options(string_list(item["options"]), mount));
+        if (mount.type == "bind" && !(mount.flags & MS_BIND)) mount.flags |= MS_BIND;
+        if (mount.flags & MS_BIND) {
+            mount.type = "bind";
+            if (mount.source.empty()) return invalid(concat("bind mount on ", mount.destination, " has no source"));
+            if (mount.source[0] != '/') mount.source = os::join_path(options.bundle, mount.source);
+            mount.data.clear();  // a bind has no options of a file system; other runtimes drop them too
+        }
+        mount.is_cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
+        if (mount.is_cgroup) mount.data.clear();
+        mount.uid_mappings = TRY(read_mappings(item["uidMappings"]));
+        mount.gid_mappings = TRY(read_mappings(item["gidMappings"]));
+        auto listed = string_list(item["options"]);
+        bool wants_map = std::any_of(listed.begin(), listed.end(), [](auto& option) { return option == "idmap" || option == "ridmap"; });
+        if (wants_map && mount.uid_mappings.empty() && mount.gid_mappings.empty()) {
+            mount.uid_mappings = plan.uid_mappings;
+            mount.gid_mappings = plan.gid_mappings;
+            if (plan.uid_mappings.empty()) return invalid(concat("idmap on ", mount.destination, " needs uidMappings and gidMappings"));
+        }
+        if (!mount.uid_mappings.empty() && !(mount.flags & MS_BIND)) return invalid(concat("id mappings on ", mount.destination, ": only for bind mounts"));
+        plan.mounts.push_back(std::move(mount));
+    }
+    return {};
+}
+
+const std::vector<runtime::Device>& default_devices() {
+    static const std::vector<runtime::Device> kDevices = {{"/dev/null", 'c', 1, 3},   {"/dev/random", 'c', 1, 8},  {"/dev/full", 'c', 1, 7},
+                                                          {"/dev/tty", 'c', 5, 0},    {"/dev/zero", 'c', 1, 5},    {"/dev/urandom", 'c', 1, 9}};
+    return kDevices;
+}
+
+Result<void> read_devices(const json::Value& linux_part, Plan& plan) {
+    for (auto& item : linux_part["devices"].as_array()) {
+        runtime::Device device;
+        device.path = item["path"].as_string();
+        const std::string& type = item["type"].as_string();
+        if (device.path.empty() || device.path[0] != '/') return invalid(concat("device path ", quote(device.path), " is not absolute"));
+        if (type != "c" && type != "b" && type != "p" && type != "u") return invalid(concat("device ", device.path, ": unknown type ", quote(type)));
+        device.type = type == "u" ? 'c' : type[0];
+        if (type != "p") {
+            TRY(read_number(item["major"], "major", device.major));
+            TRY(read_number(item["minor"], "minor", device.minor));
+        }
+        TRY(read_number(item["fileMode"], "fileMode", device.mode));
+        TRY(read_number(item["uid"], "uid", device.uid));
+        TRY(read_number(item["gid"], "gid", device.gid));
+        plan.devices.push_back(std::move(device));
+    }
+    for (auto& device : default_devices()) {
+        bool listed = std::any_of(plan.devices.begin(), plan.devices.end(), [&](auto& other) { return other.path == device.path; });
+        if (!listed) plan.devices.push_back(device);
+    }
+    // What every container may use, whatever the rules before say.
+    auto& rules = plan.limits.devices;
+    rules.push_back({true, 'c', -1, -1, "m"});
+    rules.push_back({true, 'b', -1, -1, "m"});
+    for (auto& device : default_devices()) rules.push_back({true, device.type, device.major, device.minor, "rwm"});
+    rules.push_back({true, 'c', 136, -1, "rwm"});  // pseudo terminals
+    rules.push_back({true, 'c', 5, 2, "rwm"});     // ptmx
+    return {};
+}
+
+Result<std::vector<runtime::Hook>> read_hooks(const json::Value& list) {
+    std::vector<runtime::Hook> hooks;
+    for (auto& item : list.as_array()) {
+        runtime::Hook hook{item["path"].as_string(), string_list(item["args"]), string_list(item["env"]), 0};
+        if (hook.path.empty() || hook.path[0] != '/') return invalid(concat("hook path ", quote(hook.path), " is not absolute"));
+        TRY(read_number(item["timeout"], "hook timeout", hook.timeout_seconds));
+        hooks.push_back(std::move(hook));
+    }
+    return hooks;
+}
+
+Result<void> read_root(const json::Value& config, const PlanOptions& options, Plan& plan) {
+    const std::string& path = config["root"]["path"].as_string();
+    if (path.empty()) return invalid("root.path is missing");
+    plan.root.directory = path[0] == '/' ? os::clean_path(path) : os::join_path(options.bundle, path);
+    plan.root.readonly = config["root"]["readonly"].as_bool();
+    plan.root.no_pivot = options.no_pivot;
+    if (!os::is_directory(plan.root.directory)) return fail(ErrorKind::NotFound, concat("rootfs (", plan.root.directory, ") does not exist"));
+    const std::string& propagation = config["linux"]["rootfsPropagation"].as_string();
+    if (propagation.empty()) return {};
+    runtime::Mount probe;
+    TRY(apply_mount_options({propagation}, probe));
+    if (probe.propagation == runtime::Propagation::Unset) return invalid(concat("rootfsPropagation=", propagation, " is not supported"));
+    plan.root.propagation = probe.propagation;
+    return {};
+}
+
+/// sysctls that belong to a namespace which the container does not have would change the host.
+Result<void> check_sysctl(const std::string& name, const Plan& plan) {
+    auto has = [&](runtime::NamespaceType type) {
+        return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; });
+    };
+    static constexpr std::string_view kIpc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+    std::string key = replace_all(name, "/", ".");
+    if (std::find(std::begin(kIpc), std::end(kIpc), key) != std::end(kIpc) || key.starts_with("fs.mqueue.")) {
+        if (has(runtime::NamespaceType::Ipc)) return {};
+        return invalid(concat("sysctl ", quote(name), " is not allowed in the hosts ipc namespace"));
+    }
+    if (key.starts_with("net.")) {
+        if (has(runtime::NamespaceType::Network)) return {};
+        return invalid(concat("sysctl ", quote(name), " not allowed in host network namespace"));
+    }
+    if (key == "kernel.domainname" || key == "kernel.hostname") {
+        if (!has(runtime::NamespaceType::Uts)) return invalid(concat("sysctl ", quote(name), " not allowed in host UTS namespace"));
+        if (key == "kernel.hostname") return invalid(concat("sysctl ", quote(name), " is not allowed as it conflicts with the OCI ", quote("hostname"), " field"));
+        return {};
+    }
+    if (key.starts_with("user.") && has(runtime::NamespaceType::User)) return {};
+    return invalid(concat("sysctl ", quote(name), " is not in a separate kernel namespace"));
+}
+
+Result<void> read_linux(const json::Value& linux_part, Plan& plan) {
+    for (auto name : {"intelRdt", "memoryPolicy", "netDevices"})
+        if (!linux_part[name].is_null() && !linux_part[name].as_object().empty()) return fail(ErrorKind::Unsupported, concat("linux.", std::string_view(name), " is not supported"));
+    if (!linux_part["mountLabel"].as_string().empty()) return fail(ErrorKind::Unsupported, "linux.mountLabel is not supported: this build labels no mounts");
+    plan.uid_mappings = TRY(read_mappings(linux_part["uidMappings"]));
+    plan.gid_mappings = TRY(read_mappings(linux_part["gidMappings"]));
+    plan.masked_paths = string_list(linux_part["maskedPaths"]);
+    plan.readonly_paths = string_list(linux_part["readonlyPaths"]);
+    for (auto& member : linux_part["timeOffsets"].as_object()) {
+        int clock = member.name == "monotonic" ? CLOCK_MONOTONIC : member.name == "boottime" ? CLOCK_BOOTTIME : -1;
+        if (clock < 0) return invalid(concat("timeOffsets: unknown clock ", quote(member.name)));
+        runtime::TimeOffset offset{clock, member.value["secs"].as_int(), 0};
+        TRY(read_number(member.value["nanosecs"], "nanosecs", offset.nanoseconds));
+        plan.time_offsets.push_back(offset);
+    }
+    for (auto& member : linux_part["sysctl"].as_object()) {
+        TRY(check_sysctl(member.name, plan));
+        plan.sysctls.push_back({member.name, member.value.as_string()});
+    }
+    return {};
+}
+
+Result<void> check_user_namespace(const Plan& plan) {
+    bool user = std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [](auto& space) { return space.type == runtime::NamespaceType::User; });
+    if (!user && (!plan.uid_mappings.empty() || !plan.gid_mappings.empty())) return invalid("user namespace mappings specified, but user namespace isn't enabled in the config");
+    bool made = user && std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [](auto& space) { return space.type == runtime::NamespaceType::User && space.path.empty(); });
+    if (made && (plan.uid_mappings.empty() || plan.gid_mappings.empty())) return invalid("user namespaces enabled, but no uid or gid mappings found");
+    auto has = [&](runtime::NamespaceType type) { return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; }); };
+    if (!plan.hostname.empty() && !has(runtime::NamespaceType::Uts)) return invalid("unable to set hostname without a private UTS namespace");
+    if (!plan.domainname.empty() && !has(runtime::NamespaceType::Uts)) return invalid("unable to set domainname without a private UTS namespace");
+    return {};
+}
+
+std::string hook_state(const json::Value& config, const PlanOptions& options) {
+    json::Object state;
+    state["ociVersion"] = config["ociVersion"];
+    state["id"] = options.container_id;
+    state["status"] = "@STATUS@";
+    state["pid"] = "@PID@";
+    state["bundle"] = options.bundle;
+    if (!config["annotations"].as_object().empty()) state["annotations"] = config["annotations"];
+    return json::print(std::move(state));
+}
+}  // namespace
+
+std::vector<std::string> string_list(const json::Value& value) {
+    std::vector<std::string> list;
+    for (auto& item : value.as_array()) list.push_back(item.as_string());
+    return list;
+}
+
+Result<uint64_t> capability_mask(const json::Value& names) {
+    uint64_t mask = 0;
+    for (auto& name : string_list(names)) {
+        auto capability = os::capability_number(name);
+        if (capability) mask |= 1ull << *capability;  // Spec: unknown ones are warned about and left out
+    }
+    return mask & os::all_capabilities();
+}
+
+namespace {
+constexpr std::pair<std::string_view, int> kRlimits[] = {
+    {"RLIMIT_CPU", RLIMIT_CPU},         {"RLIMIT_FSIZE", RLIMIT_FSIZE},   {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_STACK", RLIMIT_STACK},
+    {"RLIMIT_CORE", RLIMIT_CORE},       {"RLIMIT_RSS", RLIMIT_RSS},       {"RLIMIT_NPROC", RLIMIT_NPROC},     {"RLIMIT_NOFILE", RLIMIT_NOFILE},
+    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_AS", RLIMIT_AS},         {"RLIMIT_LOCKS", RLIMIT_LOCKS},     {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+    {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},   {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},
+};
+
+Result<void> read_rlimits(const json::Value& list, runtime::Process& process) {
+    for (auto& item : list.as_array()) {
+        const std::string& name = item["type"].as_string();
+        auto known = std::find_if(std::begin(kRlimits), std::end(kRlimits), [&](auto& entry) { return entry.first == name; });
+        if (known == std::end(kRlimits)) return invalid(concat("invalid rlimit type ", quote(name)));
+        for (auto& other : process.rlimits)
+            if (other.resource == known->second) return invalid(concat("rlimit ", name, " is given twice"));
+        process.rlimits.push_back({known->second, TRY(number<uint64_t>(item["soft"], "rlimit soft")), TRY(number<uint64_t>(item["hard"], "rlimit hard"))});
+    }
+    return {};
+}
+
+Result<void> read_scheduling(const json::Value& value, runtime::Process& process) {
+    if (auto& priority = value["ioPriority"]; !priority.is_null()) {
+        static constexpr std::string_view kClasses[] = {"IOPRIO_CLASS_NONE", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"};
+        auto known = std::find(std::begin(kClasses), std::end(kClasses), priority["class"].as_string());
+        if (known == std::end(kClasses)) return invalid(concat("ioPriority: unknown class ", quote(priority["class"].as_string())));
+        int64_t level = priority["priority"].as_int();
+        if (level < 0 || level > 7) return invalid("ioPriority: priority must be 0 to 7");
+        process.io_priority = static_cast<int32_t>((known - std::begin(kClasses)) << 13 | level);
+    }
+    if (auto& scheduler = value["scheduler"]; !scheduler.is_null()) {
+        static constexpr std::pair<std::string_view, int> kPolicies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2}, {"SCHED_BATCH", 3}, {"SCHED_ISO", 4}, {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
+        auto known = std::find_if(std::begin(kPolicies), std::end(kPolicies), [&](auto& entry) { return entry.first == scheduler["policy"].as_string(); });
+        if (known == std::end(kPolicies)) return invalid(concat("scheduler: unknown policy ", quote(scheduler["policy"].as_string())));
+        if (known->second == 6) return fail(ErrorKind::Unsupported, "scheduler: SCHED_DEADLINE is not supported");
+        if (!scheduler["flags"].as_array().empty()) return fail(ErrorKind::Unsupported, "scheduler: flags are not supported");
+        process.scheduler_policy = known->second;
+        process.scheduler_nice = static_cast<int32_t>(scheduler["nice"].as_int());
+        process.scheduler_priority = static_cast<int32_t>(scheduler["priority"].as_int());
+    }
+    if (!value["execCPUAffinity"].is_null()) return fail(ErrorKind::Unsupported, "process.execCPUAffinity is not supported");
+    return {};
+}
+
+Result<void> read_seccomp(const json::Value& seccomp, const PlanOptions& options, runtime::Process& process) {
+    if (!seccomp.is_object()) return {};
+    auto profile = TRY(seccomp::parse_profile(json::print(seccomp)));
+    if (!profile.listener_path.empty()) return fail(ErrorKind::Unsupported, "linux.seccomp.listenerPath is not supported");
+    auto filter = options.seccomp_cache.empty() ? TRY(seccomp::compile(profile, process.capabilities.bounding))
+                                                : TRY(seccomp::compile_cached(profile, process.capabilities.bounding, options.seccomp_cache));
+    process.seccomp_bpf = std::move(filter.bpf);
+    process.seccomp_flags = filter.flags;
+    return {};
+}
+}  // namespace
+
+Result<runtime::Process> process_of(const json::Value& value, const json::Value& seccomp, const PlanOptions& options) {
+    runtime::Process process;
+    process.args = string_list(value["args"]);
+    process.env = string_list(value["env"]);
+    process.cwd = value["cwd"].as_string();
+    if (process.args.empty()) return invalid("args must not be empty");
+    if (process.cwd.empty()) return invalid("Cwd property must not be empty");
+    if (process.cwd[0] != '/') return invalid("Cwd must be an absolute path");
+    process.create_cwd = true;  // Spec leaves it open; runc makes it, and engines rely on that
+    process.terminal = value["terminal"].as_bool();
+    TRY(read_number(value["consoleSize"]["height"], "consoleSize.height", process.console_height));
+    TRY(read_number(value["consoleSize"]["width"], "consoleSize.width", process.console_width));
+    TRY(read_number(value["user"]["uid"], "user.uid", process.uid));
+    TRY(read_number(value["user"]["gid"], "user.gid", process.gid));
+    if (!value["user"]["umask"].is_null()) process.umask = TRY(number<uint32_t>(value["user"]["umask"], "user.umask"));
+    for (auto& gid : value["user"]["additionalGids"].as_array()) process.additional_gids.push_back(TRY(number<uint32_t>(gid, "user.additionalGids")));
+    if (auto& sets = value["capabilities"]; sets.is_object()) {
+        process.capabilities.bounding = TRY(capability_mask(sets["bounding"]));
+        process.capabilities.effective = TRY(capability_mask(sets["effective"]));
+        process.capabilities.permitted = TRY(capability_mask(sets["permitted"]));
+        process.capabilities.inheritable = TRY(capability_mask(sets["inheritable"]));
+        process.capabilities.ambient = TRY(capability_mask(sets["ambient"]));
+    }
+    process.no_new_privileges = value["noNewPrivileges"].as_bool();
+    process.new_session_keyring = !options.no_new_keyring;
+    TRY(read_rlimits(value["rlimits"], process));
+    if (!value["oomScoreAdj"].is_null()) process.oom_score_adj = TRY(number<int32_t>(value["oomScoreAdj"], "oomScoreAdj"));
+    process.apparmor_profile = value["apparmorProfile"].as_string();
+    process.selinux_label = value["selinuxLabel"].as_string();
+    TRY(read_scheduling(value, process));
+    TRY(read_seccomp(seccomp, options, process));
+    return process;
+}
+
+Result<std::string> cgroup_path_of(const json::Value& config, const std::string& container_id) {
+    const std::string& path = config["linux"]["cgroupsPath"].as_string();
+    if (path.empty()) return "/" + container_id;
+    if (split(path, ':').size() == 3) return fail(ErrorKind::Unsupported, concat("cgroupsPath ", quote(path), " is of systemd's form, which needs --systemd-cgroup"));
+    std::string clean = os::clean_path("/" + path);
+    if (clean == "/") return invalid("cgroupsPath is the root of the hierarchy");
+    return clean;
+}
+
+Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
+    Plan plan;
+    plan.container_id = options.container_id;
+    const std::string& version = config["ociVersion"].as_string();
+    if (!version.starts_with("1.")) return invalid(concat("unsupported spec version ", quote(version)));
+    const json::Value& linux_part = config["linux"];
+    if (config["process"].is_null()) return invalid("process property must not be empty");
+    plan.hostname = config["hostname"].as_string();
+    plan.domainname = config["domainname"].as_string();
+    TRY(read_namespaces(linux_part, plan));
+    TRY(read_linux(linux_part, plan));
+    TRY(check_user_namespace(plan));
+    TRY(read_root(config, options, plan));
+    TRY(read_mounts(config, options, plan));
+    plan.cgroup_path = TRY(cgroup_path_of(config, options.container_id));
+    plan.limits = TRY(limits_of(linux_part["resources"]));
+    TRY(read_devices(linux_part, plan));
+    plan.process = TRY(process_of(config["process"], linux_part["seccomp"], options));
+    if (auto& persona = linux_part["personality"]; persona.is_object()) {
+        if (!persona["flags"].as_array().empty()) return invalid("personality flags are not supported");
+        if (persona["domain"].as_string() == "LINUX") plan.process.personality = PER_LINUX;
+        else if (persona["domain"].as_string() == "LINUX32") plan.process.personality = PER_LINUX32;
+        else return invalid(concat("unknown personality domain ", quote(persona["domain"].as_string())));
+    }
+    const json::Value& hooks = config["hooks"];
+    plan.prestart_hooks = TRY(read_hooks(hooks["prestart"]));
+    plan.create_runtime_hooks = TRY(read_hooks(hooks["createRuntime"]));
+    plan.create_container_hooks = TRY(read_hooks(hooks["createContainer"]));
+    plan.start_container_hooks = TRY(read_hooks(hooks["startContainer"]));
+    plan.poststart_hooks = TRY(read_hooks(hooks["poststart"]));
+    plan.poststop_hooks = TRY(read_hooks(hooks["poststop"]));
+    plan.hook_state = hook_state(config, options);
+    return plan;
+}
+
+}  // namespace proa::bundle

@@ -1,0 +1,54 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "codec/json/value.h"
+#include "base/time.h"
+#include "cgroup/group.h"
+#include "os/fd.h"
+
+// A container's state directory below --root: state.json (written by rename), config.json as it was at create, and start.sock, the gate
+// that `create` leaves and `start` opens (docs/formats/runtime-state.md).
+namespace proa::bundle {
+
+enum class Status { Created, Running, Paused, Stopped };
+std::string_view status_name(Status status);
+
+struct ContainerState {
+    std::string oci_version, id, bundle, rootfs, cgroup_path, owner;
+    json::Value annotations;
+    int32_t pid = 0;
+    uint64_t start_time = 0;  ///< of the pid, field 22 of /proc/PID/stat
+    Time created;
+};
+
+class StateDirectory {
+public:
+    /// Errors: InvalidArgument "invalid container ID format: ...".
+    static Result<StateDirectory> at(const std::string& root, const std::string& id);
+
+    const std::string& id() const { return id_; }
+    std::string file(std::string_view name) const;
+    /// Conflict "container with given ID already exists".
+    Result<void> create() const;
+    Result<void> remove() const;
+    Result<void> save(const ContainerState& state) const;
+    /// NotFound "container does not exist".
+    Result<ContainerState> load() const;
+    Result<json::Value> config() const;  ///< as it was at create
+
+    Status status(const ContainerState& state) const;
+    /// The init, when it is still the process that was started.
+    Result<os::Fd> open_init(const ContainerState& state) const;
+
+private:
+    std::string directory_, id_;
+};
+
+/// Ids of the containers below `root`, sorted.
+Result<std::vector<std::string>> list_containers(const std::string& root);
+
+/// state's JSON (`rootfs`, `created` and `owner` as runc adds them).
+json::Value state_json(const StateDirectory& directory, const ContainerState& state);
+
+}  // namespace proa::bundle
