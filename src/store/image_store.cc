@@ -9,6 +9,12 @@
 namespace proa::store {
 
 namespace {
+std::set<Digest> layers_of(const Image& image) {
+    std::set<Digest> layers;
+    for (auto& manifest : image.manifests) layers.insert(manifest.diff_ids.begin(), manifest.diff_ids.end());
+    return layers;
+}
+
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 }  // namespace
 
@@ -100,26 +106,32 @@ void ImageStore::refer_locked(const Image& image, int by) {
         if ((uses[digest] += by) <= 0) uses.erase(digest);
     };
     for (auto& digest : image.blobs) change(blob_uses_, digest);
-    for (auto& manifest : image.manifests)
-        for (auto& digest : manifest.diff_ids) change(layer_uses_, digest);
+    for (auto& digest : layers_of(image)) {
+        change(layer_uses_, digest);
+        change(layer_images_, digest);
+    }
 }
 
 void ImageStore::release(std::vector<Digest> blobs, std::vector<Digest> layers) {
-    std::lock_guard lock(mutex_);
     bool kept_by_container = false;
-    for (auto& digest : layers) {
-        if (layer_uses_.contains(digest)) {
-            kept_by_container = true;
-            continue;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto& digest : layers) {
+            if (layer_uses_.contains(digest)) kept_by_container = true;
+            else if (auto done = layers_->remove(digest); !done) log::warn(done.error().message());
         }
-        if (auto done = layers_->remove(digest); !done) log::warn(done.error().message());
     }
-    bool any = std::any_of(blobs.begin(), blobs.end(), [&](auto& digest) { return !blob_uses_.contains(digest); });
-    // A container may now be the only user of an unpacked layer that could not be unpacked again without its blob.
-    if (any && kept_by_container) layers_->settle();
-    for (auto& digest : blobs)
-        if (!blob_uses_.contains(digest))
-            if (auto done = blobs_.remove(digest); !done) log::warn(done.error().message());
+    // A container may now be the only user of an unpacked layer, which cannot be unpacked again without its blob.
+    if (kept_by_container)
+        if (auto done = layers_->sync(); !done) {
+            log::warn(concat("blobs are kept: ", done.error().message()));
+            return;
+        }
+    std::lock_guard lock(mutex_);
+    for (auto& digest : blobs) {
+        if (blob_uses_.contains(digest)) continue;
+        if (auto done = blobs_.remove(digest); !done) log::warn(done.error().message());
+    }
 }
 
 Lease::~Lease() {
@@ -254,24 +266,14 @@ Result<ImagePointer> ImageStore::resolve(std::string_view text) const {
 
 ImageSizes ImageStore::sizes(const Image& image) const {
     ImageSizes sizes;
-    std::set<Digest> seen, own;
     for (auto& digest : image.blobs) sizes.content += static_cast<int64_t>(blobs_.size(digest).value_or(0));
-    for (auto& manifest : image.manifests) own.insert(manifest.diff_ids.begin(), manifest.diff_ids.end());
-    std::map<Digest, int> images_using;
-    {
-        std::lock_guard lock(mutex_);
-        for (auto& [id, other] : images_) {
-            std::set<Digest> used;
-            for (auto& manifest : other->manifests) used.insert(manifest.diff_ids.begin(), manifest.diff_ids.end());
-            for (auto& digest : own)
-                if (used.contains(digest)) images_using[digest]++;
-        }
-    }
-    for (auto& digest : own) {
+    std::lock_guard lock(mutex_);
+    for (auto& digest : layers_of(image)) {
         auto layer = layers_->find(digest);
         if (!layer) continue;
         sizes.unpacked += static_cast<int64_t>(layer->size);
-        if (images_using[digest] > 1) sizes.shared += static_cast<int64_t>(layer->size);
+        auto users = layer_images_.find(digest);
+        if (users != layer_images_.end() && users->second > 1) sizes.shared += static_cast<int64_t>(layer->size);
     }
     return sizes;
 }

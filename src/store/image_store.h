@@ -223,7 +223,8 @@ private:
     std::map<std::string, Digest> tags_;                       // "docker.io/library/busybox:latest"
     std::set<std::pair<std::string, Digest>> repository_digests_;  // "docker.io/library/busybox"
     std::map<std::string, Writable> writable_;
-    std::map<Digest, int> blob_uses_, layer_uses_;
+    std::map<Digest, int> blob_uses_, layer_uses_;  // by images, leases and containers
+    std::map<Digest, int> layer_images_;            // by images alone
 };
 
 /// The descriptor of a layer that was brought in, with OCI's media type.

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <csignal>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -407,6 +409,40 @@ TEST_F(ImageStoreTest, LeftoversOfACrashAreSwept) {
     EXPECT_EQ(layer_count(), 1u);
     EXPECT_EQ(blob_count(), 3u);
     EXPECT_TRUE(os::list_directory(base + "/data/content/ingest")->empty());
+}
+
+TEST_F(ImageStoreTest, AKillAtAnyPointIsAllOrNothing) {
+    std::string big = tar_of({{"big", std::string(3'000'000, 'b')}, {"etc/base", "base"}});
+    std::string archive = docker_archive(R"(["app:1"])", {big, kTop});
+    ASSERT_TRUE(load(docker_archive(R"(["before:1"])", {kBase}, "before")));
+    for (size_t limit : {size_t(700), size_t(100'000), size_t(1'500'000), archive.size() - 9000, archive.size() - 700, SIZE_MAX}) {
+        store.reset();
+        pid_t child = fork();
+        if (child == 0) {
+            auto own = ImageStore::open(base + "/data");
+            size_t given = 0;
+            codec::FunctionSource source([&]() -> Result<std::string_view> {
+                if (given >= limit) raise(SIGKILL);
+                std::string_view piece = std::string_view(archive).substr(given, 65536);
+                given += piece.size();
+                return piece;
+            });
+            auto loaded = (*own)->load_archive(source);
+            if (loaded) raise(SIGKILL);
+            _exit(1);
+        }
+        int status = 0;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        ASSERT_TRUE(WIFSIGNALED(status));
+        open();
+        EXPECT_TRUE(store->resolve("before:1"));
+        EXPECT_EQ(store->resolve("app:1").has_value(), limit == SIZE_MAX) << limit;
+        EXPECT_EQ(layer_count(), limit == SIZE_MAX ? 3u : 1u) << limit;
+        EXPECT_EQ(blob_count(), limit == SIZE_MAX ? 7u : 3u) << limit;
+    }
+    auto lower = store->lower_directories(*store->resolve("app:1").value()->manifest());
+    ASSERT_TRUE(lower) << lower.error().message();
+    EXPECT_EQ(os::read_file(lower->at(1) + "/big")->size(), 3'000'000u);
 }
 
 TEST_F(ImageStoreTest, DamagedRecordsAreSetAside) {

@@ -105,7 +105,7 @@ Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string directory, Reco
         bool written = row.text(3).empty() || row.text(3) == store->boot_;
         if (diff_id && written && os::is_directory(store->diff_path(layer))) {
             store->layers_[*diff_id] = layer;
-            if (!row.text(3).empty()) store->undurable_ = true;
+            if (!row.text(3).empty()) store->registered_++;
             continue;
         }
         log::warn(concat("layer ", row.text(0), written ? ": its directory is missing" : ": the machine went down before it was on disk", "; it will be unpacked again"));
@@ -167,7 +167,7 @@ Result<Layer> LayerStore::register_directory(const std::string& name, const Dige
         auto linked = os::make_symlink(concat("../", layer.cache_id, "/diff"), concat(directory_, '/', link_path(layer)));
         if (!linked) return fail(std::move(linked).error());
         layers_[diff_id] = layer;
-        undurable_ = true;
+        registered_++;
         changed_.notify_all();
     }
     std::lock_guard lock(records_mutex_);
@@ -272,20 +272,38 @@ void LayerStore::remove_strangers(const std::unordered_set<std::string>& contain
 
 Result<void> LayerStore::make_durable() {
     std::vector<Digest> before;
-    for (auto& layer : all()) before.push_back(layer.diff_id);
+    uint64_t came;
+    {
+        std::lock_guard lock(mutex_);
+        came = registered_;
+        for (auto& [digest, layer] : layers_) before.push_back(digest);
+    }
     os::Fd root = TRY(os::open_file(directory_, O_RDONLY | O_DIRECTORY));
     if (::syncfs(root.get()) < 0) return fail_errno("syncfs", directory_);
-    std::lock_guard lock(records_mutex_);
-    return records_.transaction([&]() -> Result<void> {
-        for (auto& digest : before) TRY(records_.run("UPDATE layers SET boot = '' WHERE diff_id = ? AND boot <> ''", {digest.text()}));
-        return {};
-    }, true);
+    {
+        std::lock_guard lock(records_mutex_);
+        TRY(records_.transaction([&]() -> Result<void> {
+            for (auto& digest : before) TRY(records_.run("UPDATE layers SET boot = '' WHERE diff_id = ? AND boot <> ''", {digest.text()}));
+            return {};
+        }));
+    }
+    std::lock_guard lock(mutex_);
+    durable_ = std::max(durable_, came);
+    return {};
+}
+
+Result<void> LayerStore::sync() {
+    {
+        std::lock_guard lock(mutex_);
+        if (durable_ >= registered_) return {};
+    }
+    return make_durable();
 }
 
 void LayerStore::keep_house() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [&] { return stop_ || undurable_ || !discarded_.empty(); });
+        changed_.wait(lock, [&] { return stop_ || durable_ < registered_ || !discarded_.empty(); });
         if (stop_) return;  // what is left to delete or to sync is found again at the next open
         if (!discarded_.empty()) {
             std::string name = std::move(discarded_.front());
@@ -302,11 +320,13 @@ void LayerStore::keep_house() {
             changed_.wait_for(lock, kSyncDelay, [&] { return stop_ || hurry_ || !discarded_.empty(); });
             if (stop_ || !discarded_.empty()) continue;
         }
-        undurable_ = false;
+        uint64_t came = registered_;
         busy_ = true;
         lock.unlock();
-        if (auto done = make_durable(); !done) log::warn(done.error().message());
+        auto done = make_durable();
+        if (!done) log::warn(done.error().message());
         lock.lock();
+        if (!done) durable_ = std::max(durable_, came);  // not again and again; their records still say that they are not durable
         busy_ = false;
         changed_.notify_all();
     }
@@ -316,7 +336,7 @@ void LayerStore::settle() {
     std::unique_lock lock(mutex_);
     hurry_ = true;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return !busy_ && !undurable_ && discarded_.empty(); });
+    changed_.wait(lock, [&] { return !busy_ && durable_ >= registered_ && discarded_.empty(); });
     hurry_ = false;
 }
 

@@ -86,6 +86,8 @@ public:
     void remove_strangers(const std::unordered_set<std::string>& containers);
     /// Renames away and deletes in the background.
     Result<void> discard(const std::string& name);
+    /// Makes all layers durable now, if they are not.
+    Result<void> sync();
     /// Waits until all layers are durable and all discarded directories are gone.
     void settle();
 
@@ -105,7 +107,8 @@ private:
     std::unordered_map<Digest, Layer> layers_;
     std::unordered_set<Digest> unpacking_;
     std::deque<std::string> discarded_;
-    bool undurable_ = false, hurry_ = false, stop_ = false, busy_ = false;
+    uint64_t registered_ = 0, durable_ = 0;  // how many layers came, and how many of these are on disk
+    bool hurry_ = false, stop_ = false, busy_ = false;
     std::thread housekeeper_;
 };
 
