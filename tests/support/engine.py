@@ -109,9 +109,13 @@ class Engine:
             self.process = None
 
     def kill(self):
-        """SIGKILL of the daemon alone: containers go on."""
+        """SIGKILL of the daemon (and the containerd of a dockerd): containers go on."""
         self.process.kill()
         self.process.wait()
+        pidfile = self.exec_root + "/containerd/containerd.pid"
+        if os.path.exists(pidfile):
+            os.kill(int(open(pidfile).read()), signal.SIGKILL)
+            time.sleep(0.3)
         self.process = None
 
     def restart(self, extra=()):

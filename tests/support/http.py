@@ -170,7 +170,10 @@ class Http:
         elif method in ("POST", "PUT"):
             head += "Content-Length: 0\r\n"
         connection = self._open()
-        connection.sendall(head.encode() + b"\r\n" + (data or b""))
+        try:
+            connection.sendall(head.encode() + b"\r\n" + (data or b""))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server answered before it had read everything
         reader = connection.makefile("rb")
         return Stream(connection, reader, self._read_head(reader))
 
@@ -194,9 +197,12 @@ class Http:
     def raw(self, data, half_close=False):
         """Sends bytes as they are; everything that comes back until the server closes."""
         with self._open() as connection:
-            connection.sendall(data)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
+            try:
+                connection.sendall(data)
+                if half_close:
+                    connection.shutdown(socket.SHUT_WR)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
             out = b""
             while True:
                 try:
