@@ -125,7 +125,7 @@ Result<void> Call::respond_error(const Error& error) {
 }
 
 Result<void> Call::begin_stream(std::string_view content_type) {
-    headers_.set("Content-Type", content_type);
+    if (!content_type.empty()) headers_.set("Content-Type", content_type);
     return exchange_.begin_stream(200, headers_);
 }
 

@@ -1,9 +1,11 @@
 #include "api/routes.h"
+#include "base/id.h"
 #include "engine/create_container.h"
 #include "engine/find_image.h"
 #include "engine/inspect_container.h"
 #include "engine/list_containers.h"
 #include "engine/pause_container.h"
+#include "engine/prune.h"
 #include "engine/remove_container.h"
 #include "engine/rename_container.h"
 #include "engine/resize_container.h"
@@ -27,6 +29,17 @@ void wrap_bare_texts(json::Value& body) {
             member.value = json::Array{json::Value(member.value.as_string())};
 }
 
+/// Endpoints as clients of older versions know them.
+void shape_endpoints(json::Value& networks, ApiVersion version, std::string_view id) {
+    for (auto& member : networks.object()) {
+        auto& endpoint = member.value.object();
+        if (version < ApiVersion(1, 48)) endpoint.erase("GwPriority");
+        if (version < ApiVersion(1, 44)) endpoint.erase("DNSNames");
+        bool user_defined = member.name != "bridge" && member.name != "host" && member.name != "none";
+        if (version < ApiVersion(1, 45) && user_defined) endpoint["Aliases"].array().emplace_back(short_id(id));
+    }
+}
+
 Result<void> list(Call& call, Parts& parts) {
     engine::ListOptions options;
     options.all = call.flag("all");
@@ -42,7 +55,12 @@ Result<void> list(Call& call, Parts& parts) {
         auto written = static_cast<int64_t>(parts.images.writable_layer_size(record.id).value_or(0));
         return std::pair{written, written + engine::image_unpacked_size(parts.images, record.image_id).value_or(0)};
     };
-    return call.respond_object(200, TRY(engine::list_containers(parts.containers, options, sources)));
+    json::Value body = json::to_value(TRY(engine::list_containers(parts.containers, options, sources)));
+    for (auto& summary : body.array()) {
+        std::string id = summary["Id"].as_string();
+        shape_endpoints(summary.object()["NetworkSettings"].object()["Networks"], call.version(), id);
+    }
+    return call.respond_json(200, json::print(body));
 }
 
 
@@ -60,9 +78,24 @@ Result<void> create(Call& call, Parts& parts) {
     return call.respond_json(201, json::print(answer));
 }
 
+/// The inspect answer as `version` has it.
+json::Value shape_inspect(const docker::ContainerInspect& view, ApiVersion version) {
+    json::Value body = json::to_value(view);
+    auto& settings = body.object()["NetworkSettings"].object();
+    shape_endpoints(settings["Networks"], version, view.id);
+    if (version >= ApiVersion(1, 52)) {
+        for (auto name : {"Bridge", "HairpinMode", "LinkLocalIPv6Address", "LinkLocalIPv6PrefixLen", "SecondaryIPAddresses", "SecondaryIPv6Addresses", "EndpointID",
+                          "Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPAddress", "IPPrefixLen", "IPv6Gateway", "MacAddress"})
+            settings.erase(name);
+    }
+    if (version < ApiVersion(1, 48)) body.object().erase("ImageManifestDescriptor");
+    return body;
+}
+
 Result<void> inspect(Call& call, Parts& parts) {
     auto container = TRY(parts.containers.find(call.parameter("name")));
-    return call.respond_object(200, TRY(engine::inspect_container(parts, *container, call.flag("size"))));
+    auto view = TRY(engine::inspect_container(parts, *container, call.flag("size")));
+    return call.respond_json(200, json::print(shape_inspect(view, call.version())));
 }
 
 Result<void> start(Call& call, Parts& parts) {
@@ -137,6 +170,13 @@ void add_container_routes(Router& router, Parts& parts) {
     router.post("/containers/{name}/resize", bind(resize));
     router.get("/containers/{name}/top", bind(top));
     router.del("/containers/{name}", bind(remove));
+    router.post("/containers/prune", [&parts](Call& call) -> Result<void> {
+        auto pruned = TRY(engine::prune_containers(parts, TRY(docker::Filters::parse(call.text("filters")))));
+        json::Object answer;
+        answer.set("ContainersDeleted", pruned.deleted ? json::Value::strings(*pruned.deleted) : json::Value());
+        answer.set("SpaceReclaimed", pruned.reclaimed);
+        return call.respond_json(200, json::print(answer));
+    });
     router.post("/containers/{name}/pause", [&parts](Call& call) -> Result<void> {
         TRY(engine::pause_container(parts, TRY(parts.containers.find(call.parameter("name")))));
         return call.respond_empty(204);

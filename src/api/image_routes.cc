@@ -1,5 +1,6 @@
 #include "api/routes.h"
 #include "engine/images.h"
+#include "engine/prune.h"
 #include "store/image_store.h"
 
 namespace proa::api {
@@ -120,6 +121,13 @@ void add_image_routes(Router& router, Parts& parts) {
     router.get("/images/json", [&parts](Call& call) { return list(call, parts); });
     router.post("/images/create", [&parts](Call& call) { return create(call, parts); });
     router.post("/images/load", [&parts](Call& call) { return load(call, parts); });
+    router.post("/images/prune", [&parts](Call& call) -> Result<void> {
+        auto pruned = TRY(engine::prune_images(parts, TRY(docker::Filters::parse(call.text("filters")))));
+        json::Object answer;
+        answer.set("ImagesDeleted", pruned.deleted ? json::to_value(*pruned.deleted) : json::Value());
+        answer.set("SpaceReclaimed", pruned.reclaimed);
+        return call.respond_json(200, json::print(answer));
+    });
     router.get("/images/get", [&parts](Call& call) { return save(call, parts, call.query().all("names")); });
     router.get("/images/{name}/get", [&parts](Call& call) { return save(call, parts, {call.parameter("name")}); });
     router.get("/images/{name}/json", [&parts](Call& call) { return inspect(call, parts); });

@@ -38,6 +38,14 @@ void add_network_routes(Router& router, Parts& parts) {
     router.get("/networks", [&parts](Call& call) { return list(call, parts); });
     router.get("/networks/", [&parts](Call& call) { return list(call, parts); });
     router.get("/networks/{id}", [&parts](Call& call) { return inspect(call, parts); });
+    router.del("/networks/{id}", [&parts](Call& call) -> Result<void> {
+        for (auto& network : engine::list_networks(parts, false))
+            if (network.name == call.parameter("id") || network.id == call.parameter("id"))
+                return fail(ErrorKind::Forbidden, concat(network.name, " is a pre-defined network and cannot be removed"));
+        return fail(ErrorKind::NotFound, concat("network ", call.parameter("id"), " not found"));
+    });
+    router.post("/networks/create", [](Call&) -> Result<void> { return fail(ErrorKind::Unsupported, "user-defined networks are not supported yet by this engine"); });
+    router.post("/volumes/create", [](Call&) -> Result<void> { return fail(ErrorKind::Unsupported, "volumes are not supported yet by this engine; use a host path"); });
     router.get("/volumes", [](Call& call) -> Result<void> { return call.respond_json(200, R"({"Volumes":[],"Warnings":null})"); });
 }
 

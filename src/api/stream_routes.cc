@@ -1,6 +1,7 @@
 #include "api/hijack.h"
 #include "api/routes.h"
 #include "engine/attach_container.h"
+#include "engine/container_stats.h"
 #include "engine/read_logs.h"
 #include "engine/watch_events.h"
 
@@ -123,6 +124,37 @@ Result<void> logs(Call& call, Parts& parts) {
     return call.exchange().end_stream();
 }
 
+/// Waits a second, or until the container is gone (then false).
+Result<bool> wait_a_second(Call& call, const container::Waiter& removed) {
+    TRY(call.exchange().wait_event(removed.ready_fd(), 1000));
+    return !removed.result();
+}
+
+Result<void> stats(Call& call, Parts& parts) {
+    bool stream = call.flag_or("stream", true), one_shot = call.flag("one-shot") && call.version() >= ApiVersion(1, 41);
+    if (stream && one_shot) return fail(ErrorKind::InvalidArgument, "cannot have stream=true and one-shot=true");
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    bool os_type = call.version() >= ApiVersion(1, 52);
+    engine::StatsSample before;
+    auto sample = TRY(engine::read_stats(parts, *container));
+    auto removed = TRY(container->wait_for(container::WaitCondition::Removed));
+    if (!stream) {
+        if (!one_shot && !sample.read.is_zero()) {  // two readings, so that clients can tell the load
+            before = std::move(sample);
+            TRY(wait_a_second(call, *removed));
+            sample = TRY(engine::read_stats(parts, *container));
+        }
+        return call.respond_json(200, json::print(engine::stats_object(*container, sample, before, os_type)));
+    }
+    TRY(call.begin_stream(""));
+    while (TRY(wait_a_second(call, *removed))) {
+        sample = TRY(engine::read_stats(parts, *container));
+        TRY(call.exchange().write_chunk(json::print(engine::stats_object(*container, sample, before, os_type)) + "\n"));
+        before = std::move(sample);
+    }
+    return call.exchange().end_stream();
+}
+
 Result<void> events(Call& call, Parts& parts) {
     engine::EventsRequest request;
     request.filters = TRY(docker::Filters::parse(call.text("filters")));
@@ -158,6 +190,7 @@ void add_stream_routes(Router& router, Parts& parts) {
     router.post("/containers/{name}/attach", [&parts](Call& call) { return attach(call, parts); });
     router.post("/containers/{name}/wait", [&parts](Call& call) { return wait(call, parts); });
     router.get("/containers/{name}/logs", [&parts](Call& call) { return logs(call, parts); });
+    router.get("/containers/{name}/stats", [&parts](Call& call) { return stats(call, parts); });
     router.get("/events", [&parts](Call& call) { return events(call, parts); });
 }
 

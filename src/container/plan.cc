@@ -328,6 +328,7 @@ Result<runtime::Process> make_process(const Record& record, const PlanInputs& in
     process.oom_score_adj = static_cast<int32_t>(record.host_config.oom_score_adj);
     process.apparmor_profile = inputs.apparmor_profile;
     process.seccomp_bpf = record.host_config.privileged ? "" : inputs.seccomp_bpf;
+    process.seccomp_flags = inputs.seccomp_flags;
     return process;
 }
 

@@ -15,6 +15,7 @@ struct PlanInputs {
     std::string cgroup_path;
     bool cgroup_v2 = false;
     std::string seccomp_bpf;
+    uint32_t seccomp_flags = 0;
     std::string apparmor_profile;
     std::string init_path;
     bool no_new_privileges = false;

@@ -122,6 +122,19 @@ Result<std::string> settle_name(const Parts& parts, const std::string& asked) {
     }
 }
 
+/// A container that shares another's network has no name and no ports of its own.
+Result<void> check_shared_network(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+    if (!host.network_mode.starts_with("container:")) return {};
+    auto conflict = [](std::string_view what) { return fail(ErrorKind::InvalidArgument, concat("conflicting options: ", what, " and the container type network mode")); };
+    if (!config.hostname.empty()) return fail(ErrorKind::InvalidArgument, "conflicting options: hostname and the network mode");
+    if (host.dns && !host.dns->empty()) return conflict("dns");
+    if (host.extra_hosts && !host.extra_hosts->empty()) return conflict("custom host-to-IP mapping");
+    if (!config.mac_address.empty()) return conflict("mac-address");
+    if ((host.port_bindings && !host.port_bindings->empty()) || host.publish_all_ports) return conflict("port publishing");
+    if (config.exposed_ports && !config.exposed_ports->empty()) return conflict("port exposing");
+    return {};
+}
+
 /// "container:NAME" is stored with the id, as in Docker.
 Result<void> settle_joined(const Parts& parts, std::string& mode) {
     if (!mode.starts_with("container:")) return {};
@@ -160,6 +173,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     TRY(validate_container(config, host));
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
+    TRY(check_shared_network(config, host));
     TRY(find_runtime(parts.settings, host.runtime));
 
     Record record;
@@ -170,6 +184,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     record.manifest_digest = image.manifest_digest;
     record.platform = image.os.empty() ? "linux" : image.os;
     record.config = config;
+    if (!record.config.labels) record.config.labels.emplace();
     record.host_config = host;
     TRY(settle_process(record));
     record.mounts = TRY(resolve_mounts(config, host));

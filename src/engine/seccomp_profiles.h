@@ -3,8 +3,8 @@
 #include <mutex>
 #include <string>
 
-#include "engine/paths.h"
 #include "runtime/plan.h"
+#include "seccomp/compile.h"
 
 namespace proa::engine {
 
@@ -13,14 +13,14 @@ class SeccompProfiles {
 public:
     explicit SeccompProfiles(std::string cache_directory) : cache_directory_(std::move(cache_directory)) {}
 
-    /// The filter for `profile` (JSON text, "builtin" or "", "unconfined": empty) and a process with these capabilities.
-    /// Errors: InvalidArgument for a profile that is none.
-    Result<std::string> filter(const std::string& profile, const runtime::CapabilitySets& capabilities);
+    /// The filter for `profile` (JSON text, a path of the daemon's configuration, "builtin" or "", "unconfined": empty) and a process
+    /// with these capabilities. Errors: InvalidArgument for a profile that is none.
+    Result<seccomp::Filter> filter(const std::string& profile, const runtime::CapabilitySets& capabilities);
 
 private:
     std::string cache_directory_;
     std::mutex mutex_;
-    std::map<std::pair<std::string, uint64_t>, std::string> compiled_;
+    std::map<std::pair<std::string, uint64_t>, seccomp::Filter> compiled_;
 };
 
 }  // namespace proa::engine
