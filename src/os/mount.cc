@@ -95,7 +95,11 @@ Result<void> set_path(int context, const char* key, const std::string& path) {
     return {};
 }
 
-constexpr const char* kOverlaySwitches[] = {"index", "metacopy", "redirect_dir"};
+/// userxattr excludes any say about redirect_dir; there it is off by itself.
+std::vector<const char*> overlay_switches(bool user_namespace) {
+    if (user_namespace) return {"index", "metacopy"};
+    return {"index", "metacopy", "redirect_dir"};
+}
 
 /// The legacy form: ':' between lowers, so ':' and '\\' in paths are escaped, and ',' too.
 std::string overlay_data(const OverlayDirectories& directories, bool user_namespace) {
@@ -110,7 +114,7 @@ std::string overlay_data(const OverlayDirectories& directories, bool user_namesp
     std::string data = "lowerdir=";
     for (size_t i = 0; i < directories.lower.size(); i++) data += concat(i > 0 ? ":" : "", escaped(directories.lower[i]));
     if (!directories.upper.empty()) data += concat(",upperdir=", escaped(directories.upper), ",workdir=", escaped(directories.work));
-    for (auto name : kOverlaySwitches) data += concat(',', std::string_view(name), "=off");
+    for (auto name : overlay_switches(user_namespace)) data += concat(',', std::string_view(name), "=off");
     return user_namespace ? data + ",userxattr" : data;
 }
 
@@ -133,7 +137,7 @@ Result<Fd> new_overlay(const OverlayDirectories& directories, bool user_namespac
         TRY(set_path(context.get(), "upperdir", directories.upper));
         TRY(set_path(context.get(), "workdir", directories.work));
     }
-    for (auto name : kOverlaySwitches)
+    for (auto name : overlay_switches(user_namespace))
         if (::syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, name, "off", 0) < 0)
             return fail(context_error(context.get(), "overlay option", name));
     if (user_namespace) ::syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0);

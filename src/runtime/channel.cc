@@ -22,10 +22,9 @@ void Channel::say_failure(const Error& error) const {
 
 Result<std::optional<Incoming>> Channel::hear() const {
     auto received = os::receive_message(fd_, 32768);
-    if (!received) {
-        if (received.error().number() == ECONNRESET) return std::optional<Incoming>();
-        return fail(std::move(received).error());
-    }
+    // A side that ended without reading our last word resets the stream; the reset is told once, before what it had said itself.
+    if (!received && received.error().number() == ECONNRESET) received = os::receive_message(fd_, 32768);
+    if (!received) return fail(std::move(received).error());
     if (received->data.empty()) return std::optional<Incoming>();
     Incoming incoming;
     incoming.message = TRY(unpack<Message>(received->data));

@@ -1,13 +1,36 @@
 #include "runtime/launch.h"
 
+#include <sys/mount.h>
+
+#include <utility>
+
 #include "runtime/channel.h"
 #include "runtime/starter.h"
 
 namespace proa::runtime {
 
-Result<Init> launch(const Plan& plan, const Streams& streams) { return Starter(plan, streams, false).start(); }
+Plan with_init(Plan plan) {
+    Mount mount;
+    mount.destination = "/sbin/docker-init";
+    mount.type = "bind";
+    mount.source = std::exchange(plan.init_path, "");
+    mount.flags = MS_BIND | MS_RDONLY;
+    plan.mounts.push_back(std::move(mount));
+    plan.process.args.insert(plan.process.args.begin(), {"/sbin/docker-init", "--"});
+    return plan;
+}
 
-Result<Init> create(const Plan& plan, const Streams& streams) { return Starter(plan, streams, true).start(); }
+namespace {
+Result<Init> start(const Plan& plan, const Streams& streams, bool gate) {
+    if (plan.init_path.empty()) return Starter(plan, streams, gate).start();
+    Plan wrapped = with_init(plan);  // outlives the starter, which keeps a reference
+    return Starter(wrapped, streams, gate).start();
+}
+}  // namespace
+
+Result<Init> launch(const Plan& plan, const Streams& streams) { return start(plan, streams, false); }
+
+Result<Init> create(const Plan& plan, const Streams& streams) { return start(plan, streams, true); }
 
 namespace {
 /// Until the program runs (the end of the stream after Executing) or has failed.

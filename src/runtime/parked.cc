@@ -154,6 +154,7 @@ Result<ParkedLauncher> ParkedLauncher::park(const std::string& pool_cgroup_path)
 
 Result<Init> ParkedLauncher::launch(const Plan& plan, const Streams& streams) {
     if (!state_) return fail(ErrorKind::InvalidArgument, "this parked launcher was used already");
+    if (!plan.init_path.empty()) return launch(with_init(plan), streams);
     std::unique_ptr<State> state(std::exchange(state_, nullptr));
     Starter starter(plan, streams, false);
     bool fits = !starter.needs_helper() && (state->has_group ? os::directory_of(plan.cgroup_path) == os::directory_of(state->group.path()) : true);
