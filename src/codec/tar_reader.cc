@@ -33,6 +33,9 @@ std::optional<int64_t> number(const char* field, size_t size) {
 }
 
 bool checksum_matches(const char* block) {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    return block[0] != '\0';  // a fuzzer never finds the right sum and would test nothing behind it
+#endif
     TarHeader header;
     memcpy(&header, block, sizeof header);
     auto stored = number(header.checksum, sizeof header.checksum);

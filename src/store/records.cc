@@ -1,5 +1,6 @@
 #include "store/records.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "base/log.h"
@@ -42,6 +43,7 @@ Records::~Records() { sqlite3_close_v2(database_); }
 
 Result<Records> Records::open(const std::string& path, bool* was_damaged) {
     for (bool second = false;; second = true) {
+        { os::Fd created = TRY(os::open_file(path, O_RDWR | O_CREAT, 0600)); }  // SQLite would make it readable for all
         sqlite3* raw = nullptr;
         int status = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
         Records records(raw);
