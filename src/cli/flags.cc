@@ -29,8 +29,8 @@ std::string_view type_label(FlagType type) {
         case FlagType::ThrottleBps:
         case FlagType::ThrottleIops: return "list";
         case FlagType::StringSlice: return "strings";
-        case FlagType::IpSlice: return "ipSlice";
-        case FlagType::IpNetSlice: return "ipNetSlice";
+        case FlagType::IpSlice: return "strings";
+        case FlagType::IpNetSlice: return "strings";
         case FlagType::Map: return "map";
         case FlagType::Filter: return "filter";
         case FlagType::Ulimit: return "ulimit";

@@ -60,8 +60,8 @@ const TemplateTypes& inspect_types() {
     return kTypes;
 }
 
-Result<Template> parse_object_format(std::string_view format) {
-    auto parsed = Template::parse(format == "json" ? "{{json .}}" : format);
+Result<Template> parse_object_format(std::string_view format, std::string_view name) {
+    auto parsed = Template::parse(format == "json" ? "{{json .}}" : format, name);
     if (!parsed) return fail(ErrorKind::InvalidArgument, concat("template parsing error: ", parsed.error().message()));
     return parsed;
 }

@@ -4,7 +4,7 @@
 namespace proa::cli {
 
 /// --format of a single object (info, version): "json" is the whole object. Errors: InvalidArgument `template parsing error: ...`.
-Result<Template> parse_object_format(std::string_view format);
+Result<Template> parse_object_format(std::string_view format, std::string_view name = {});
 Result<std::string> print_object(const Template& parsed, const json::Value& object, std::string_view go_type);
 
 /// Go's knowledge of Docker's inspect answers: which members are maps, which fields may be missing.

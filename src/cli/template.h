@@ -42,7 +42,7 @@ struct TemplateData {
 class Template {
 public:
     /// Errors: InvalidArgument with Go's texts, "template: :1: unclosed action".
-    static Result<Template> parse(std::string_view text);
+    static Result<Template> parse(std::string_view text, std::string_view name = {});
     /// Errors: InvalidArgument `template: :1:2: executing "" at <.Nope>: ...`.
     Result<std::string> execute(const TemplateData& data) const;
     /// Whether a field of that name is read anywhere.

@@ -32,7 +32,7 @@ enum class Flow { Next, Break, Continue };
 
 class Executor {
 public:
-    Executor(const Template::Tree& tree, const TemplateData& data) : tree_(tree), data_(data) {
+    Executor(const Template::Tree& tree, const TemplateData& data) : tree_(tree), data_(data), template_name_(tree.name) {
         root_.owner = std::make_shared<const json::Value>(data.value);
         root_.value = root_.owner.get();
         variables_.emplace_back("$", root_);
@@ -51,7 +51,7 @@ private:
         size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
         std::string shown = source.size() > 20 ? std::string(source.substr(0, 20)) + "..." : std::string(source);
         return fail(ErrorKind::InvalidArgument,
-                    concat("template: :", line, ':', column, ": executing ", quote(template_name_), " at <", shown, ">: ", message));
+                    concat("template: ", tree_.name, ":", line, ':', column, ": executing ", quote(template_name_), " at <", shown, ">: ", message));
     }
 
     Result<Flow> list(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {

@@ -20,11 +20,12 @@ bool is_name_char(char c) { return c == '_' || isalnum(static_cast<unsigned char
 
 class Parser {
 public:
-    explicit Parser(std::string_view text) : text_(text) {}
+    Parser(std::string_view text, std::string_view name) : text_(text), name_(name) {}
 
     Result<std::shared_ptr<const Template::Tree>> run() {
         tree_ = std::make_shared<Template::Tree>();
         tree_->text = text_;
+        tree_->name = name_;
         std::string ended_by = TRY(list(tree_->root, false));
         if (!ended_by.empty()) return error(concat("unexpected {{", ended_by, "}}"));
         return std::shared_ptr<const Template::Tree>(tree_);
@@ -33,7 +34,7 @@ public:
 private:
     Unexpected error(std::string message) const {
         size_t line = 1 + static_cast<size_t>(std::count(text_.begin(), text_.begin() + static_cast<long>(std::min(at_, text_.size())), '\n'));
-        return fail(ErrorKind::InvalidArgument, concat("template: :", line, ": ", message));
+        return fail(ErrorKind::InvalidArgument, concat("template: ", name_, ":", line, ": ", message));
     }
 
     /// Text and actions until {{end}}, {{else ...}} or the end; gives the keyword that ended the list ("" at the end).
@@ -443,7 +444,7 @@ private:
         return std::string(trim(out));
     }
 
-    std::string_view text_;
+    std::string_view text_, name_;
     size_t at_ = 0;
     bool trim_next_ = false;
     int range_depth_ = 0;
@@ -472,10 +473,10 @@ bool pipe_mentions(const TemplatePipe& pipe, std::string_view field) {
 }
 }  // namespace
 
-Result<Template> Template::parse(std::string_view text) {
+Result<Template> Template::parse(std::string_view text, std::string_view name) {
     Template parsed;
     std::string copy(text);
-    parsed.tree_ = TRY(Parser(copy).run());
+    parsed.tree_ = TRY(Parser(copy, name).run());
     return parsed;
 }
 

@@ -39,7 +39,7 @@ struct TemplatePipe {
 };
 
 struct Template::Tree {
-    std::string text;
+    std::string text, name;
     std::vector<TemplateNode> root;
     std::map<std::string, std::vector<TemplateNode>> named;
 };

@@ -82,17 +82,21 @@ std::string server_text(const json::Value& server) {
 Result<int> run(Invocation& call) {
     std::string format = call.flags.text("format");
     std::optional<Template> parsed;
-    if (!format.empty()) parsed = TRY(parse_object_format(format));
+    if (!format.empty()) parsed = TRY(parse_object_format(format, "version"));
     auto choice = TRY(call.session.endpoint());
     client::Client& engine = *TRY(call.session.engine());
     json::Value server;
     auto agreed = engine.negotiate();
     auto answer = agreed ? engine.json(client::Call{.path = "/version"}) : Result<json::Value>(fail(agreed.error()));
     if (answer) server = std::move(*answer);
+    for (auto& component : server.object()["Components"].array())
+        if (auto* details = component.object().find("Details"); details && !(*details)["BuildTime"].as_string().empty())
+            details->object().set("BuildTime", ansi_time((*details)["BuildTime"].as_string()));
+    if (!answer) server = json::Value();
     json::Object client = client_part(engine.version(), choice.context);
     if (parsed) {
         json::Object both{{"Client", client}, {"Server", server}};
-        put_line(TRY(print_object(*parsed, json::Value(std::move(both)), "versionInfo")));
+        put_line(TRY(print_object(*parsed, json::Value(std::move(both)), "system.clientVersion")));
     } else {
         std::string text = client_text(client);
         if (answer) text += server_text(server);

@@ -1,0 +1,16 @@
+#pragma once
+#include "client/client.h"
+
+namespace proa::cli {
+
+/// Standard input for "-", else the file. Errors carry Go's text, "open /x: no such file or directory".
+Result<os::Fd> open_input(const std::string& path);
+/// Sends the whole of `input` as the call's chunked body and reads the answer's head. When the engine answers early (an
+/// error), sending stops.
+Result<client::Connection> send_file(client::Client& engine, const client::Call& call, int input);
+/// The body to standard output, or to `path` by a temporary sibling and a rename.
+Result<void> receive_file(client::Connection& answer, const std::string& path);
+/// Refuses directories and missing parents with Docker's texts before anything is asked of the engine.
+Result<void> check_output_path(const std::string& path);
+
+}  // namespace proa::cli
