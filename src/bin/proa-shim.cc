@@ -49,7 +49,6 @@ void set_up_process() {
     ::mallopt(M_TRIM_THRESHOLD, 16 * 1024);
     ::mallopt(M_MMAP_THRESHOLD, 32 * 1024);
     ::mallopt(M_TOP_PAD, 4 * 1024);
-    (void)proa::os::write_file("/proc/self/oom_score_adj", "-998");  // needs CAP_SYS_RESOURCE; an ordinary score works too
 }
 
 /// Gives the program's own pages back: the loop takes the few that it needs again, page by page from the shared file. Segments
@@ -83,7 +82,9 @@ int main(int argc, char** argv, char** environment) {
     find_title_room(argc, argv, environment);
     options.show_id = show_id;
     options.release_program_pages = release_program_pages;
-    options.original_oom_score = read_oom_score();
     set_up_process();
+    const int original = read_oom_score();
+    // Needs CAP_SYS_RESOURCE; without it the shim has an ordinary score, and its children need not give up a better one.
+    if (proa::os::write_file("/proc/self/oom_score_adj", "-998")) options.oom_score = original;
     return proa::shim::Shim(options).run() ? 0 : 1;
 }

@@ -74,7 +74,18 @@ void Shim::on_signal(uint32_t) {
 }
 
 void Shim::on_out_of_memory(uint32_t) {
-    if (memory_watch_->take() == 0) return;
+    memory_rechecks_left_ = 10;
+    look_for_kills();
+}
+
+/// cgroup v1 signals before it kills and counts: look again until the count has moved.
+void Shim::look_for_kills() {
+    memory_recheck_ = 0;
+    if (!memory_watch_) return;
+    if (memory_watch_->take() == 0) {
+        if (--memory_rechecks_left_ > 0) memory_recheck_ = monotonic_nanoseconds() + 20 * kMillisecond;
+        return;
+    }
     out_of_memory_ = true;
     Event event;
     event.type = EventType::OutOfMemory;
@@ -107,6 +118,7 @@ void Shim::sweep(int64_t now) {
     std::erase_if(execs_, [](auto& exec) { return exec->phase == Phase::Leaving && !exec->task.has_clients(); });
     std::erase_if(connections_, [](auto& connection) { return connection->closed(); });
     for (auto& proxy : proxies_) proxy->sweep();
+    if (memory_recheck_ != 0 && now >= memory_recheck_) look_for_kills();
 }
 
 int Shim::wait_time(int64_t now) const {
@@ -118,6 +130,7 @@ int Shim::wait_time(int64_t now) const {
         consider(container_->deadline);
         consider(container_->task.next_deadline());
     }
+    consider(memory_recheck_);
     for (auto& exec : execs_) {
         consider(exec->deadline);
         consider(exec->task.next_deadline());

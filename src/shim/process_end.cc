@@ -83,10 +83,7 @@ void Shim::drained(Process& process, int64_t now) {
 }
 
 void Shim::record_exit() {
-    if (group_) {
-        auto kills = group_->oom_kills();
-        if (kills && *kills > 0) out_of_memory_ = true;
-    }
+    look_for_kills();  // a kill just before the end
     ExitRecord record;
     record.exit_code = container_->task.exit_code();
     record.out_of_memory = out_of_memory_;
@@ -120,6 +117,8 @@ void Shim::clean_up() {
     held_.clear();
     if (memory_watch_) epoll_->remove(memory_watch_->fd(), memory_handler_);
     memory_watch_.reset();
+    memory_recheck_ = 0;
+    if (foreign_ && container_) (void)foreign_->remove();
     if (group_) (void)group_->remove();
     if (listener_) {
         epoll_->remove(listener_.get(), listener_handler_);

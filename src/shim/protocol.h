@@ -103,9 +103,10 @@ struct Exec {
     std::string exec_id;
     bool terminal = false, open_stdin = false;
     std::optional<Attach> attach;
+    std::string process_file;  ///< for a foreign runtime: the OCI process JSON that the engine wrote (the plan is not used then)
     template <class A>
     void visit(A& a) {
-        a(exec_id, terminal, open_stdin, attach);
+        a(exec_id, terminal, open_stdin, attach, process_file);
     }
 };
 

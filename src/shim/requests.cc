@@ -49,6 +49,7 @@ void Shim::handle(EngineConnection& connection, const Request& request, std::vec
     auto reply = answer(connection, request, fds);
     connection.reply(request.sequence, reply ? *reply : error_reply(reply.error()));
     if (request.type == MessageType::Subscribe) subscribe(connection);
+    if (request.type == MessageType::Launch && reply && group_) watch_memory();  // after the answer: nobody waits for it
     settle_due_ = true;
 }
 
@@ -101,7 +102,7 @@ Result<Reply> Shim::launch(const Launch& message, std::vector<os::Fd>& fds) {
         return fail(ErrorKind::InvalidArgument, "descriptors are missing in the launch message");
     state_directory_ = message.state_directory;
     shares_pids_ = !makes_own_pids(plan);
-    if (!plan.process.oom_score_adj) plan.process.oom_score_adj = options_.original_oom_score;
+    if (!plan.process.oom_score_adj) plan.process.oom_score_adj = options_.oom_score;
     if (options_.show_id) options_.show_id(message.container_id);
 
     listener_ = TRY(os::listen_unix(socket_path(state_directory_), os::SocketType::SeqPacket, 0600, 16));
@@ -130,6 +131,12 @@ Result<runtime::Init> Shim::start_container(const Launch& message, runtime::Plan
     std::vector<int> descriptors;
     for (uint32_t i = 0; i < message.plan_descriptors; i++) descriptors.push_back(fds[1 + i].get());
     streams.descriptors = descriptors;
+    if (!message.foreign_runtime.empty()) {
+        foreign_.emplace(ForeignRuntime::Settings{message.foreign_runtime, message.foreign_runtime_args, message.container_id,
+                                                  message.bundle_directory, message.state_directory, message.rootfs_mount});
+        TRY(foreign_->mount_root(plan.root));
+        return foreign_->launch(streams, message.terminal);
+    }
     if (!parked_) return runtime::launch(plan, streams);
     auto init = parked_->launch(plan, streams);
     parked_.reset();
@@ -155,14 +162,13 @@ Result<void> Shim::after_start(const Launch& message, std::vector<os::Fd>& fds) 
                                                 proxy.target_address, proxy.target_port)));
     }
     for (uint32_t i = 0; i < message.held; i++) held_.push_back(std::move(fds[1 + message.plan_descriptors + i]));
-    if (group_) {
-        auto watch = cgroup::OomWatch::start(*group_);  // no memory controller: nothing to watch
-        if (watch) {
-            memory_watch_ = std::move(*watch);
-            TRY(epoll_->add(memory_watch_->fd(), EPOLLIN, memory_handler_));
-        }
-    }
     return {};
+}
+
+void Shim::watch_memory() {
+    auto watch = cgroup::OomWatch::start(*group_);
+    if (!watch || !epoll_->add(watch->fd(), EPOLLIN, memory_handler_)) return;  // no memory controller: nothing to watch
+    memory_watch_ = std::move(*watch);
 }
 
 /// Leaves nothing of a failed launch behind; the clients' connections stay open for the engine's own words.
@@ -189,14 +195,16 @@ Result<Reply> Shim::execute(const Exec& message, std::vector<os::Fd>& fds) {
     if (message.exec_id.empty()) return fail(ErrorKind::InvalidArgument, "an exec needs an id");
     if (find(message.exec_id)) return fail(ErrorKind::Conflict, concat("exec ", message.exec_id, " is running already"));
     if (message.attach && fds.size() < 2) return fail(ErrorKind::InvalidArgument, "the exec's stream is missing");
+    if (foreign_ && message.process_file.empty())
+        return fail(ErrorKind::InvalidArgument, "an exec by a foreign runtime needs its process file");
     auto plan = TRY(read_plan<runtime::ExecPlan>(fds));
-    if (!plan.process.oom_score_adj) plan.process.oom_score_adj = options_.original_oom_score;
+    if (!plan.process.oom_score_adj) plan.process.oom_score_adj = options_.oom_score;
 
     TaskSettings settings{message.exec_id, message.terminal, message.open_stdin, true, message.attach.has_value()};
     auto exec = std::make_unique<Process>(*epoll_, *this, settings, nullptr);
     auto streams = TRY(exec->task.open_streams());
     if (message.attach) TRY(exec->task.attach(*message.attach, std::move(fds[1])));
-    auto init = runtime::execute(plan, streams);
+    auto init = foreign_ ? foreign_->execute(message.process_file, streams, message.terminal) : runtime::execute(plan, streams);
     if (!init) {
         exec->task.abandon_clients();
         return fail(std::move(init).error());

@@ -9,6 +9,7 @@
 #include "os/fd.h"
 #include "runtime/launch.h"
 #include "shim/engine_connection.h"
+#include "shim/foreign_runtime.h"
 #include "shim/log_writer.h"
 #include "shim/port_forwarder.h"
 #include "shim/protocol.h"
@@ -24,7 +25,7 @@ public:
     struct Options {
         int control_descriptor = 3;    ///< the engine's connection
         std::string pool_cgroup_path;  ///< start ahead of time in this group; empty: no pool
-        int original_oom_score = 0;    ///< what containers get when their plan names none
+        std::optional<int> oom_score;  ///< what containers get when their plan names none; unset: they inherit the shim's
         void (*show_id)(const std::string& container_id) = nullptr;
         void (*release_program_pages)() = nullptr;  ///< called when the container has settled
     };
@@ -55,6 +56,7 @@ private:
     void on_listener(uint32_t events);
     void on_signal(uint32_t events);
     void on_out_of_memory(uint32_t events);
+    void look_for_kills();
     void sweep(int64_t now);
     int wait_time(int64_t now) const;
     void settle();
@@ -67,6 +69,7 @@ private:
     Result<Reply> launch(const Launch& message, std::vector<os::Fd>& fds);
     Result<runtime::Init> start_container(const Launch& message, runtime::Plan& plan, std::vector<os::Fd>& fds);
     Result<void> after_start(const Launch& message, std::vector<os::Fd>& fds);
+    void watch_memory();
     Result<Reply> attach(const Attach& message, std::vector<os::Fd>& fds);
     Result<Reply> execute(const Exec& message, std::vector<os::Fd>& fds);
     Result<Reply> query(const Query& message);
@@ -96,6 +99,7 @@ private:
     std::vector<std::unique_ptr<EngineConnection>> connections_;
     uint64_t next_connection_ = 1;
     std::optional<runtime::ParkedLauncher> parked_;
+    std::optional<ForeignRuntime> foreign_;  ///< instead of our own runtime
 
     std::vector<EarlyAttach> early_attaches_;
     std::string state_directory_;
@@ -107,6 +111,8 @@ private:
     std::optional<cgroup::Group> group_;
     std::optional<cgroup::OomWatch> memory_watch_;
     std::vector<Event> untold_;  ///< exec exits while no engine was there
+    int64_t memory_recheck_ = 0;  ///< when to look again after an event that came before its kill was counted
+    int memory_rechecks_left_ = 0;
     bool shares_pids_ = false;   ///< the init's end does not end the others
     bool settle_due_ = false;    ///< memory can be given back at the next quiet moment
     bool out_of_memory_ = false, launch_failed_ = false, cleaned_up_ = false;
