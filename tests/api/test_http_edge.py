@@ -423,7 +423,7 @@ def test_streams_send_their_head_at_once(path):
     with Wire(path, timeout=3) as wire:
         wire.send(head("GET", "/events"))
         status, _, headers = wire.head()
-        assert (status, headers["content-type"]) == (200, "application/json")
+        assert status == 200 and headers["content-type"].startswith("application/json")  # jsonl from API 1.52 on
         wire.socket.settimeout(0.2)
         with pytest.raises(TimeoutError):
             wire.fill()
