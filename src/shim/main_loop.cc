@@ -131,6 +131,7 @@ int Shim::wait_time(int64_t now) const {
         consider(container_->task.next_deadline());
     }
     consider(memory_recheck_);
+    for (auto& proxy : proxies_) consider(proxy->deadline());
     for (auto& exec : execs_) {
         consider(exec->deadline);
         consider(exec->task.next_deadline());

@@ -2,17 +2,30 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "os/socket.h"
 
 namespace proa::shim {
 
 namespace {
 constexpr size_t kChunk = 64 * 1024;
+constexpr int64_t kRetry = 100'000'000;
+constexpr size_t kReservedDescriptors = 128;  // for the container's own streams, execs and engines
+
+/// Two descriptors a connection must fit below the soft limit, which stays as it is: the container inherits it.
+size_t connection_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < kReservedDescriptors + 16) return 8;
+    return std::min<size_t>(PortForwarder::kConnectionsMax, (limit.rlim_cur - kReservedDescriptors) / 2);
+}
+
 char g_chunk[kChunk];  // passes through at once; only what the other side does not take stays with a connection
 }  // namespace
 
@@ -126,6 +139,7 @@ Result<std::unique_ptr<PortForwarder>> PortForwarder::start(os::Epoll& epoll, os
     } else {
         return fail(ErrorKind::InvalidArgument, concat("port proxy target is no address: ", target_address));
     }
+    proxy->limit_ = connection_limit();
     TRY(os::set_nonblocking(proxy->listener_.get(), true));
     TRY(proxy->interest_.want(proxy->listener_.get(), EPOLLIN));
     return proxy;
@@ -133,6 +147,10 @@ Result<std::unique_ptr<PortForwarder>> PortForwarder::start(os::Epoll& epoll, os
 
 void PortForwarder::on_ready(uint32_t) {
     auto client = os::accept_connection(listener_.get(), true);
+    if (!client && (client.error().number() == EMFILE || client.error().number() == ENFILE)) {
+        retry_at_ = monotonic_nanoseconds() + kRetry;
+        interest_.leave();
+    }
     if (!client) return;
     os::Fd server(::socket(target_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!server) return;
@@ -147,11 +165,14 @@ void PortForwarder::on_ready(uint32_t) {
 }
 
 void PortForwarder::update_interest() {
-    (void)interest_.want(listener_.get(), connections_.size() < kConnectionsMax ? uint32_t{EPOLLIN} : 0u);
+    (void)interest_.want(listener_.get(), connections_.size() < limit_ ? uint32_t{EPOLLIN} : 0u);
 }
 
 void PortForwarder::sweep() {
-    if (std::erase_if(connections_, [](auto& connection) { return connection->over(); }) > 0) update_interest();
+    const bool some_ended = std::erase_if(connections_, [](auto& connection) { return connection->over(); }) > 0;
+    const bool retries = retry_at_ != 0 && monotonic_nanoseconds() >= retry_at_;
+    if (retries) retry_at_ = 0;
+    if ((some_ended || retries) && retry_at_ == 0) update_interest();
 }
 
 }  // namespace proa::shim

@@ -11,7 +11,8 @@
 namespace proa::shim {
 
 /// Carries the connections of a listening socket to a TCP port of the container, from the shim's own (the host's) network
-/// namespace, with half-close in both directions. At most kConnectionsMax at once; more wait in the listener's backlog.
+/// namespace, with half-close in both directions. At most kConnectionsMax at once (fewer where RLIMIT_NOFILE is too small for
+/// that); more wait in the listener's backlog.
 class PortForwarder final : os::EpollHandler {
 public:
     static constexpr size_t kConnectionsMax = 1024;
@@ -22,6 +23,8 @@ public:
     ~PortForwarder();
     /// Destroys ended connections; call after every batch of events.
     void sweep();
+    /// When sweep() must be called next (monotonic nanoseconds); 0: after the next events.
+    int64_t deadline() const { return retry_at_; }
 
 private:
     class Connection;
@@ -34,6 +37,8 @@ private:
     os::EpollInterest interest_;
     sockaddr_storage target_{};
     socklen_t target_size_ = 0;
+    size_t limit_ = kConnectionsMax;
+    int64_t retry_at_ = 0;  ///< no descriptor was left: try again then
     std::vector<std::unique_ptr<Connection>> connections_;
 };
 
