@@ -12,6 +12,7 @@
 #include "engine/start_container.h"
 #include "engine/stop_container.h"
 #include "engine/top_container.h"
+#include "engine/update_container.h"
 #include "schema/docker/filters.h"
 #include "store/image_store.h"
 
@@ -34,7 +35,6 @@ void shape_endpoints(json::Value& networks, ApiVersion version, std::string_view
     for (auto& member : networks.object()) {
         auto& endpoint = member.value.object();
         if (version < ApiVersion(1, 48)) endpoint.erase("GwPriority");
-        if (version < ApiVersion(1, 44)) endpoint.erase("DNSNames");
         bool user_defined = member.name != "bridge" && member.name != "host" && member.name != "none";
         if (version < ApiVersion(1, 45) && user_defined) endpoint["Aliases"].array().emplace_back(short_id(id));
     }
@@ -170,6 +170,14 @@ void add_container_routes(Router& router, Parts& parts) {
     router.post("/containers/{name}/resize", bind(resize));
     router.get("/containers/{name}/top", bind(top));
     router.del("/containers/{name}", bind(remove));
+    router.post("/containers/{name}/update", [&parts](Call& call) -> Result<void> {
+        docker::HostConfig wanted;
+        TRY(call.read_json_into(wanted, EmptyBody::Allowed));
+        auto warnings = TRY(engine::update_container(parts, TRY(parts.containers.find(call.parameter("name"))), wanted));
+        json::Object answer;
+        answer.set("Warnings", warnings.empty() ? json::Value() : json::Value::strings(warnings));
+        return call.respond_json(200, json::print(answer));
+    });
     router.post("/containers/prune", [&parts](Call& call) -> Result<void> {
         auto pruned = TRY(engine::prune_containers(parts, TRY(docker::Filters::parse(call.text("filters")))));
         json::Object answer;

@@ -1,12 +1,14 @@
 #include "container/log_reader.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "base/text.h"
+#include "codec/compression.h"
 #include "codec/json/value.h"
 #include "os/file.h"
 
@@ -18,7 +20,12 @@ constexpr size_t kReadBytes = 256 * 1024;
 
 std::vector<std::string> existing_files(const std::string& path) {
     std::vector<std::string> files;  // oldest first
-    for (int number = 1; os::exists(concat(path, '.', number)); number++) files.insert(files.begin(), concat(path, '.', number));
+    for (int number = 1;; number++) {
+        std::string plain = concat(path, '.', number), packed = plain + ".gz";
+        if (os::exists(plain)) files.insert(files.begin(), plain);
+        else if (os::exists(packed)) files.insert(files.begin(), packed);
+        else break;
+    }
     if (os::exists(path)) files.push_back(path);
     return files;
 }
@@ -86,9 +93,28 @@ std::optional<LogMessage> parse_fast(std::string_view line) {
     return message;
 }
 
+/// A rotated file's plain bytes in an anonymous file: rotated files are small, their size is the log's max-size.
+Result<os::Fd> unpack(const os::Fd& packed) {
+    codec::FdSource source(packed.get());
+    auto plain = codec::gzip_source(source);
+    os::Fd memory(::memfd_create("proa-rotated-log", MFD_CLOEXEC));
+    if (!memory) return fail_errno("memfd_create");
+    codec::FdSink sink(memory.get());
+    TRY(codec::copy(*plain, sink));
+    if (::lseek(memory.get(), 0, SEEK_SET) < 0) return fail_errno("lseek");
+    return memory;
+}
+
+/// Opens a log file for reading, through decompression when its name says so.
+Result<os::Fd> open_log_file(const std::string& path) {
+    os::Fd file = TRY(os::open_file(path, O_RDONLY));
+    if (!path.ends_with(".gz")) return file;
+    return TRY_WRAP(path, unpack(file));
+}
+
 /// Offset just behind the newline before the last `lines` lines of the file, and how many lines it holds from there.
 Result<std::pair<off_t, uint64_t>> tail_offset(const std::string& path, uint64_t lines) {
-    os::Fd file = TRY(os::open_file(path, O_RDONLY));
+    os::Fd file = TRY(open_log_file(path));
     struct stat st;
     if (::fstat(file.get(), &st) < 0) return fail_errno("fstat", path);
     uint64_t newlines = 0;
@@ -173,7 +199,9 @@ Result<bool> LogReader::open_next_file() {
     while (!files_.empty()) {
         std::string file = files_.front();
         files_.pop_front();
-        auto opened = os::open_file(file, O_RDONLY);
+        auto opened = open_log_file(file);
+        // The shim may have compressed it since we looked.
+        if (!opened && opened.error().is(ErrorKind::NotFound) && !file.ends_with(".gz") && file != path_) opened = open_log_file(file + ".gz");
         if (!opened && opened.error().is(ErrorKind::NotFound)) continue;
         current_ = TRY(std::move(opened));
         struct stat st;

@@ -1,5 +1,7 @@
 #include "engine/create_container.h"
 
+#include <unistd.h>
+
 #include "base/id.h"
 #include "container/plan.h"
 #include "engine/container_events.h"
@@ -78,8 +80,10 @@ Result<void> check_log_config(const docker::LogConfig& log) {
     for (auto& [name, value] : log.config.value_or(docker::StringMap())) {
         if (std::find(kOptions.begin(), kOptions.end(), name) == kOptions.end())
             return fail(ErrorKind::InvalidArgument, concat("unknown log opt '", name, "' for json-file log driver"));
-        if (name == "labels" || name == "labels-regex" || name == "env" || name == "env-regex" || name == "tag" || name == "max-buffer-size" ||
-            (name == "mode" && value != "blocking"))
+        if (name == "max-size" && value != "-1" && (!parse_bytes(value) || *parse_bytes(value) <= 0)) return fail(ErrorKind::InvalidArgument, concat("invalid value for \"max-size\": ", quote(value)));
+        if (name == "max-file" && parse_int(value).value_or(0) < 1) return fail(ErrorKind::InvalidArgument, "max-file cannot be less than 1");
+        if (name == "compress" && !parse_bool(value)) return fail(ErrorKind::InvalidArgument, concat("invalid value for \"compress\": ", quote(value)));
+        if (name == "labels-regex" || name == "env-regex" || name == "tag" || name == "max-buffer-size" || (name == "mode" && value != "blocking"))
             return fail(ErrorKind::Unsupported, concat("log opt ", name, "=", value, " is not supported yet by this engine"));
     }
     return {};
@@ -153,6 +157,19 @@ Result<void> settle_process(Record& record) {
     return {};
 }
 
+/// The host's name on the host's network, the other container's on a shared one, else the short id.
+Result<std::string> default_hostname(const Parts& parts, const Record& record) {
+    auto& mode = record.host_config.network_mode;
+    if (mode == "host" || record.host_config.uts_mode == "host") {
+        char name[256] = {};
+        ::gethostname(name, sizeof name - 1);
+        return std::string(name);
+    }
+    if (!mode.starts_with("container:")) return std::string(short_id(record.id));
+    auto other = TRY(parts.containers.find(mode.substr(10)));
+    return other->read([](const Record& record) { return record.config.hostname; });
+}
+
 std::vector<std::string> collect_warnings(const docker::HostConfig& host) {
     std::vector<std::string> warnings;
     if (host.network_mode == "host" && (host.publish_all_ports || (host.port_bindings && !host.port_bindings->empty())))
@@ -188,7 +205,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     record.host_config = host;
     TRY(settle_process(record));
     record.mounts = TRY(resolve_mounts(config, host));
-    if (record.config.hostname.empty() && !host.network_mode.starts_with("container:")) record.config.hostname = std::string(short_id(record.id));
+    if (record.config.hostname.empty()) record.config.hostname = TRY(default_hostname(parts, record));
     record.networks = TRY(initial_networks(host, request.networking_config));
     if (host.log_config.type == "json-file") record.log_path = parts.paths.container_file(record.id, record.id + "-json.log");
 

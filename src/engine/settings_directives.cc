@@ -548,7 +548,7 @@ Result<std::string> check_mirror(std::string_view mirror) {
         std::string hidden = concat(scheme, "://", cut(user->first, ":") ? concat(cut(user->first, ":")->first, ":xxxxx") : std::string(user->first), '@', user->second, parts->second.substr(authority.size()));
         return invalid(concat("invalid mirror: username/password not allowed in URI ", quote(hidden)));
     }
-    auto bad_uri = [&](std::string why) { return invalid(concat("invalid mirror: ", quote(mirror), " is not a valid URI: parse ", quote(mirror), ": ", why)); };
+    auto bad_uri = [&](std::string_view why) { return invalid(concat("invalid mirror: ", quote(mirror), " is not a valid URI: parse ", quote(mirror), ": ", why)); };
     if (authority.empty()) return bad_uri("no host");
     for (char c : authority)
         if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '<' || c == '>') return bad_uri(concat("invalid character ", quote(std::string(1, c)), " in host name"));

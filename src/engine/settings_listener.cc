@@ -11,7 +11,7 @@ namespace {
 constexpr uint16_t kPlainPort = 2375, kTlsPort = 2376;
 
 Result<Listener> parse_tcp(std::string_view host, std::string_view address, bool tls) {
-    auto bad = [&](std::string why) { return fail(ErrorKind::InvalidArgument, concat("invalid bind address (", host, "): ", why)); };
+    auto bad = [&](std::string_view why) { return fail(ErrorKind::InvalidArgument, concat("invalid bind address (", host, "): ", why)); };
     if (address.find('/') != address.npos) return bad("should not contain a path element");
     Listener listener;
     listener.kind = Listener::Kind::Tcp;
@@ -41,7 +41,7 @@ Result<Listener> parse_tcp(std::string_view host, std::string_view address, bool
 
 Result<Listener> parse_listener(std::string_view host, bool tls, std::string_view default_path) {
     host = trim(host);
-    auto bad = [&](std::string why) { return fail(ErrorKind::InvalidArgument, concat("invalid bind address (", host, "): ", why)); };
+    auto bad = [&](std::string_view why) { return fail(ErrorKind::InvalidArgument, concat("invalid bind address (", host, "): ", why)); };
     Listener listener;
     if (host.empty()) {
         listener.path = default_path;

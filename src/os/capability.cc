@@ -40,7 +40,11 @@ std::string_view capability_name(int number) {
 uint64_t all_capabilities() {
     static const uint64_t kKnown = [] {
         uint64_t known = 0;
-        for (int number = 0; number < 64 && ::prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++) known |= 1ull << number;
+        for (int number = 0; number < 64; number++) {
+            int held = ::prctl(PR_CAPBSET_READ, number, 0, 0, 0);
+            if (held < 0) break;  // past the last one that the kernel knows
+            if (held == 1) known |= 1ull << number;
+        }
         return known;
     }();
     return kKnown;

@@ -12,7 +12,7 @@ namespace proa::os {
 std::optional<int> capability_number(std::string_view name);
 /// "CAP_CHOWN" for 0; "" for a number without a known name.
 std::string_view capability_name(int number);
-/// All capabilities that this kernel has, as a bit set. Asked for once. man: prctl(2), PR_CAPBSET_READ
+/// The capabilities that this process can give to others: its bounding set (bit n: capability n). Read once.
 uint64_t all_capabilities();
 
 /// Removes from the calling thread's bounding set what `keep` lacks. Needs CAP_SETPCAP.

@@ -4,7 +4,9 @@ namespace proa::json {
 
 Error type_mismatch(const Value& value, std::string_view wanted) {
     std::string what(value.type_name());
-    if (value.is_number()) what += " " + print(value);
+    // As Go: only a number of the right kind that does not fit is shown.
+    bool integer = wanted.starts_with("int") || wanted.starts_with("uint");
+    if (value.is_number() && integer) what += " " + print(value);
     return Error(ErrorKind::InvalidArgument, concat("cannot unmarshal ", what, " into Go value of type ", wanted));
 }
 
