@@ -251,7 +251,7 @@ TEST_F(Security, C14LeavesNothingOfTheKernelWritable) {
 }
 
 TEST_F(Security, C15ShowsOnlyItsOwnCgroupsReadOnly) {
-    Outcome outcome = shell("cat /proc/self/cgroup | grep -v ':/$'; mkdir /sys/fs/cgroup/memory/x; echo 1 > /sys/fs/cgroup/memory/release_agent; ls /sys/fs/cgroup/memory/ | grep -c '^proa-test'");
+    Outcome outcome = shell("cat /proc/self/cgroup | grep -v ':/$'; cd /sys/fs/cgroup; cd memory 2>/dev/null; mkdir x; echo 1 > release_agent; echo 1 > cgroup.procs; ls | grep -c '^proa-test'");
     EXPECT_EQ(outcome.error, "");
     EXPECT_EQ(outcome.out, "0\n") << outcome.err;
     EXPECT_NE(outcome.err.find("Read-only file system"), std::string::npos) << outcome.err;

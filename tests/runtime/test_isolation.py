@@ -99,7 +99,7 @@ def test_a_link_in_the_image_cannot_move_a_mount_outside(runtime):
 
 
 def test_a_working_directory_cannot_lead_outside(runtime):
-    """CVE-2024-21626: a descriptor of the host within reach and an image whose working directory names it. runc 1.1.5 lets it through."""
+    """CVE-2024-21626: a descriptor of the host within reach and an image whose working directory names it. crun 1.8.1 lets it through."""
     (runtime.rootfs / "etc" / "marker").write_text("inside\n")
     runtime.config("sh", "-c", "cat ../../../../../../../../../../../etc/marker 2>/dev/null || echo outside", process={"cwd": "/proc/self/fd/3"})
     words = runtime.command("run", "--preserve-fds", "1", runtime.id())
