@@ -74,7 +74,12 @@ private:
 
     template <class T>
     void get(T& field) {
-        if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
+        if constexpr (std::is_same_v<T, bool>) {
+            uint8_t byte = 0;
+            get(byte);
+            if (byte > 1) good_ = false;  // a bool of any other value would be undefined behaviour
+            field = byte == 1;
+        } else if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
             if (in_.size() < sizeof field) {
                 good_ = false;
                 in_ = {};
