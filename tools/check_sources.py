@@ -12,7 +12,7 @@ FORBIDDEN = [
     (r"#\s*include\s*<boost/", ["http/parser.cc"], "Boost's headers stay in one translation unit"),
     (r"#\s*include\s*<nlohmann/", ["codec/json/value.cc"], "JSON goes through codec/json/"),
     (r"#\s*include\s*<(grpc|google/protobuf)", [], "gRPC belongs into a module of its own that is loaded on first use"),
-    (r"(?<![\w.:>])(::)?fork\s*\(\s*\)", ["shim/compressor.cc"], "the daemon never forks; see os/process.h"),
+    (r"(?<![\w.:>])(::)?fork\s*\(\s*\)", ["shim/compressor.cc", "bin/proa-init.cc"], "the daemon never forks; see os/process.h"),
     (r"\busing namespace std\b", [], "names stay qualified"),
 ]
 # Modules of the static programs: built without exceptions and RTTI.
