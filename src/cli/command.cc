@@ -142,7 +142,7 @@ int run_command(Session& session, const std::string& path, const Command& comman
     auto code = command.run(call);
     if (code) return *code;
     if (!code.error().message().empty()) put_error_line(code.error().message());
-    return 1;
+    return code.error().number() < 0 ? -code.error().number() : 1;
 }
 
 const Command* find_command(std::string_view group, std::string_view name) {
@@ -184,7 +184,8 @@ int run_help(Session& session, std::span<const std::string> rest) {
     }
     std::string name;
     for (auto& word : rest) name += (name.empty() ? "" : " ") + word;
-    return unknown_command(program, program, name, false);
+    put_error_line("unknown help topic: " + name);
+    return 1;
 }
 
 int run_group(Session& session, const Group& group, std::span<const std::string> rest) {
@@ -201,7 +202,7 @@ int run_group(Session& session, const Group& group, std::span<const std::string>
     if (rest[0].starts_with("-") && rest[0].size() > 1) {
         FlagSet none({});
         auto parsed = none.parse(rest, true);
-        if (!parsed) return usage_error(path, concat("Usage:  ", path, " COMMAND"), parsed.error().message());
+        if (!parsed) return usage_error(path, concat("Usage:  ", path), parsed.error().message());
     }
     auto* command = find_command(group.name, rest[0]);
     if (!command) return unknown_command(program, path, rest[0], true);

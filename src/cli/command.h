@@ -81,6 +81,9 @@ std::span<const Group> groups();
 /// The whole program: reads global flags, finds the command, runs it. `arguments` without argv[0]. Returns the exit code.
 int run_program(const std::string& program, const std::vector<std::string>& arguments);
 
+/// An error after whose text the program exits with `code` instead of 1.
+inline Unexpected fail_with_code(int code, std::string message) { return fail(ErrorKind::InvalidArgument, std::move(message), -code); }
+
 // Standard output and error, whole texts at once. A closed pipe on output ends the program as SIGPIPE would.
 void put(std::string_view text);
 void put_error(std::string_view text);

@@ -20,9 +20,7 @@ std::string list_format(Invocation& call, std::string_view config_key) {
 }
 
 Result<client::Client*> ready_engine(Invocation& call) {
-    client::Client* engine = TRY(call.session.engine());
-    TRY(engine->negotiate());
-    return engine;
+    return call.session.engine();
 }
 
 std::span<const Group> groups() {

@@ -28,7 +28,7 @@ inline constexpr const char* kInspectFormatHelp =
 client::Filters collect_filters(const std::vector<std::string>& items);
 /// The --format flag, or the config's default for this list.
 std::string list_format(Invocation& call, std::string_view config_key);
-/// A pointer to the command's engine after version negotiation.
+/// The engine; the first call to it agrees on the API version, so that arguments are checked before anything is sent.
 Result<client::Client*> ready_engine(Invocation& call);
 
 }  // namespace proa::cli

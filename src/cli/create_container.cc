@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "base/id.h"
 #include "base/text.h"
 #include "cli/progress.h"
 #include "cli/streams.h"
@@ -70,6 +71,20 @@ void add_proxies(const client::ConfigFile& config, const std::string& host, dock
     }
 }
 
+/// An id, or the start of one with its algorithm: no reference, but the daemon knows it.
+bool is_image_id(std::string_view text) { return is_full_id(trim_prefix(text, "sha256:")) || text.starts_with("sha256:"); }
+
+/// A platform of one word must be a known system or processor.
+Result<void> check_platform(const std::string& platform) {
+    static constexpr std::string_view kKnown[] = {"linux", "windows", "darwin", "freebsd", "amd64", "x86_64", "x86-64", "386", "i386", "arm64", "aarch64", "arm", "armhf",
+                                                  "armel", "ppc64le", "ppc64", "s390x", "riscv64", "mips64le", "mips64", "mips", "mipsle", "loong64", "wasm"};
+    if (platform.empty() || platform.find('/') != std::string::npos) return {};
+    for (auto known : kKnown)
+        if (equals_ignoring_case(known, platform)) return {};
+    return fail(ErrorKind::InvalidArgument,
+                concat("error parsing specified platform: ", quote(platform), ": unknown operating system or architecture: invalid argument"));
+}
+
 /// Older daemons take one network's address at the top only.
 void adapt_to_version(client::Client& engine, docker::CreateRequest& request) {
     if (engine.version_at_least("1.44")) return;
@@ -126,7 +141,10 @@ Result<std::string> create_container(Invocation& call, ContainerOptions& options
     if (policy != "always" && policy != "missing" && policy != "never" && !policy.empty())
         return fail(ErrorKind::InvalidArgument, concat("invalid pull option: '", policy, "': must be one of \"always\", \"missing\" or \"never\""));
     IdFile id_file = TRY(IdFile::create(options.id_file));
+    auto reference = oci::Reference::parse(request.config.image);
+    if (!reference && !is_image_id(request.config.image)) return fail(reference.error());
     std::string platform = default_platform(call.flags);
+    TRY(check_platform(platform));
     client::Client& engine = *TRY(call.session.engine());
     add_proxies(call.session.config(), engine.endpoint().text, request.config.env);
     bool quiet = call.flags.is("quiet");
@@ -136,10 +154,8 @@ Result<std::string> create_container(Invocation& call, ContainerOptions& options
     std::string body = json::encode(request);
     auto created = client::create_container(engine, body, options.name, platform);
     if (!created && created.error().is(ErrorKind::NotFound) && policy == "missing") {
-        auto reference = oci::Reference::parse(request.config.image);
-        if (!reference || created.error().message().find("No such image") == std::string::npos) return fail(created.error());
-        if (!quiet)
-            put_error_line(concat("Unable to find image '", reference->with_default_tag().familiar(), "' locally"));
+        if (!reference) return fail(created.error());
+        if (!quiet) put_error_line(concat("Unable to find image '", reference->with_default_tag().familiar(), "' locally"));
         TRY(pull_image(call.session, request.config.image, platform, quiet, STDERR_FILENO));
         created = client::create_container(engine, body, options.name, platform);
     }

@@ -44,7 +44,7 @@ Result<void> check_output_path(const std::string& path) {
     if (directory.empty()) directory = ".";
     if (path.find('/') != std::string::npos && !os::is_directory(directory))
         return fail(ErrorKind::InvalidArgument, concat("invalid output path: stat ", directory, ": no such file or directory"));
-    if (os::is_directory(path)) return fail(ErrorKind::InvalidArgument, concat("failed to save image: invalid output path: ", quote(path), " must be a regular file"));
+    if (os::is_directory(path)) return fail(ErrorKind::InvalidArgument, concat("invalid output path: ", quote(path), " must be a regular file"));
     return {};
 }
 

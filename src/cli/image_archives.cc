@@ -59,7 +59,7 @@ Result<int> save(Invocation& call) {
     client::Call request{.path = "/images/get"};
     for (auto& name : call.arguments) request.query.emplace_back("names", name);
     for (auto& platform : flags.list("platform")) request.query.emplace_back("platform", platform_json(platform));
-    if (!path.empty()) TRY(check_output_path(path));
+    if (!path.empty()) TRY_WRAP("failed to save image", check_output_path(path));
     auto answer = TRY(engine.stream(request));
     TRY(receive_file(answer, path));
     return 0;

@@ -194,7 +194,9 @@ Result<int> run(Invocation& call) {
         json::Value whole = answer ? std::move(*answer) : json::Value(json::Object());
         whole.object().set("ClientInfo", client);
         if (answer) {
-            put_line(TRY(print_object(*parsed, whole, "system.dockerInfo")));
+            auto text = print_object(*parsed, whole, "system.dockerInfo");
+            put_line(text.value_or(""));
+            if (!text) return fail(text.error());
             return 0;
         }
         put("\n");

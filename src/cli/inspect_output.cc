@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/time.h"
+#include "cli/command.h"
 
 namespace proa::cli {
 
@@ -14,13 +16,15 @@ bool contains(std::initializer_list<std::string_view> names, std::string_view na
 /// Shapes of Docker's API types as far as their JSON text does not show them.
 class InspectTypes : public TemplateTypes {
 public:
-    bool is_map(std::string_view key) const override {
+    bool is_map(std::string_view path) const override {
+        if (path.ends_with("LogConfig.Config")) return true;
         return contains({"Labels", "Volumes", "ExposedPorts", "PortBindings", "Ports", "Networks", "DriverOpts", "Options", "Data", "Sysctls", "Tmpfs",
                          "StorageOpt", "Annotations", "Containers", "Runtimes", "IndexConfigs", "Details", "AuxiliaryAddresses"},
-                        key);
+                        last_of(path));
     }
-    std::string null_text(std::string_view key) const override {
-        if (is_map(key)) return "map[]";
+    std::string null_text(std::string_view path) const override {
+        if (is_map(path)) return "map[]";
+        std::string_view key = last_of(path);
         if (contains({"MemorySwappiness", "PidsLimit", "OomKillDisable", "Init", "Health", "Healthcheck", "StopTimeout", "IPAMConfig", "SizeRw",
                       "SizeRootFs", "ContainerIDFile", "UsageData", "ClusterVolume", "Server", "Platform", "Descriptor", "Status", "Cluster"},
                      key))
@@ -30,15 +34,33 @@ public:
     std::optional<json::Value> absent_field(std::string_view owner, std::string_view field) const override {
         if (contains({"Health", "Healthcheck", "StopTimeout", "Init", "SizeRw", "SizeRootFs", "ImageManifestDescriptor", "Descriptor", "UsageData",
                       "Status", "ClusterVolume", "Platform"}, field))
-            return owner == "State" && field != "Health" ? std::nullopt : std::optional<json::Value>(json::Value());
+            return last_of(owner) == "State" && field != "Health" ? std::nullopt : std::optional<json::Value>(json::Value());
         if (contains({"Shell", "Mounts", "OnBuild", "ExposedPorts", "Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Volumes", "Labels", "Options", "Manifests"}, field)) return json::Value();
         if (contains({"MacAddress", "StopSignal", "Variant", "OsVersion", "Runtime", "Name", "Driver", "Parent", "DockerVersion", "Comment", "Author", "Container", "Consistency"}, field)) return json::Value("");
         if (contains({"ArgsEscaped", "NetworkDisabled", "ReadOnly", "EnableIPv4"}, field)) return json::Value(false);
         if (contains({"GwPriority", "VirtualSize", "KernelMemory", "KernelMemoryTCP"}, field)) return json::Value(static_cast<int64_t>(0));
         return std::nullopt;
     }
+    std::optional<std::string> own_text(std::string_view path, const json::Value& value) const override {
+        bool duration = path.find("Healthcheck.") != path.npos && value.is_integer() && last_of(path) != "Retries";
+        if (duration) return duration_text(value.as_int());
+        bool time = (path == "Created" && created_is_time) || path.ends_with("Health.Log[].Start") || path.ends_with("Health.Log[].End");
+        if (time && value.is_string()) return go_time_text(value.as_string());
+        return std::nullopt;
+    }
+    std::string left_out(std::string_view path, const json::Value& object) const override {
+        return path == "State" && !object.as_object().find("Health") ? " <nil>" : "";
+    }
     bool ignores_case() const override { return true; }
+
+    bool created_is_time = false;  ///< networks: Created is a time.Time, elsewhere a text
+
+private:
+    static std::string_view last_of(std::string_view path) { return path.substr(path.rfind('.') == path.npos ? 0 : path.rfind('.') + 1); }
 };
+
+/// The top-level keys that only networks have.
+bool is_network(const json::Value& object) { return object.as_object().find("IPAM") && object.as_object().find("Scope"); }
 
 class ObjectTypes final : public InspectTypes {
 public:
@@ -55,14 +77,17 @@ void indent_json(std::string& out, const json::Value& value) {
 }
 }  // namespace
 
-const TemplateTypes& inspect_types() {
-    static const InspectTypes kTypes;
-    return kTypes;
+std::string go_time_text(const std::string& text) {
+    auto parsed = parse_rfc3339(text);
+    if (!parsed) return text;
+    std::string utc = rfc3339_nano(*parsed);
+    utc.pop_back();
+    return replace_all(utc, "T", " ") + " +0000 UTC";
 }
 
 Result<Template> parse_object_format(std::string_view format, std::string_view name) {
     auto parsed = Template::parse(format == "json" ? "{{json .}}" : format, name);
-    if (!parsed) return fail(ErrorKind::InvalidArgument, concat("template parsing error: ", parsed.error().message()));
+    if (!parsed) return fail_with_code(64, concat("template parsing error: ", parsed.error().message()));
     return parsed;
 }
 
@@ -89,7 +114,10 @@ Result<std::string> print_inspected(const std::vector<std::string>& texts, std::
     Template parsed = TRY(parse_object_format(format));
     std::string out;
     for (auto& text : texts) {
-        auto line = parsed.execute({TRY(json::parse(text)), &inspect_types(), {}, false});
+        json::Value object = TRY(json::parse(text));
+        InspectTypes types;
+        types.created_is_time = is_network(object);
+        auto line = parsed.execute({object, &types, {}, false});
         if (!line) return fail(ErrorKind::InvalidArgument, concat("template parsing error: ", line.error().message()));
         out += *line + "\n";
     }

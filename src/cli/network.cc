@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "base/time.h"
 #include "cli/commands.h"
+#include "cli/inspect_output.h"
 #include "cli/natural_order.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -59,15 +59,6 @@ json::Object map_object(const std::vector<std::string>& items) {
     }
     map.sort();
     return map;
-}
-
-/// Go's time.Time.String() of an RFC 3339 text: "2006-01-02 15:04:05.999999999 +0000 UTC".
-std::string go_time_text(const std::string& text) {
-    auto parsed = parse_rfc3339(text);
-    if (!parsed) return text;
-    std::string utc = rfc3339_nano(*parsed);
-    utc.pop_back();
-    return replace_all(utc, "T", " ") + " +0000 UTC";
 }
 
 Result<int> list(Invocation& call) {
@@ -167,6 +158,7 @@ Result<int> create(Invocation& call) {
     body.set("Options", map_object(flags.list("opt")));
     body.set("Labels", map_object(flags.list("label")));
     client::Client& engine = *TRY(ready_engine(call));
+    TRY(engine.negotiate());
     if (!engine.version_at_least("1.44")) body.set("CheckDuplicate", true);
     json::Value answer = TRY(engine.json({.method = "POST", .path = "/networks/create", .body = json::Value(std::move(body))}));
     put_line(answer["Id"].as_string());

@@ -123,6 +123,7 @@ Result<int> images(Invocation& call) {
 Result<int> volumes(Invocation& call) {
     bool all = call.flags.is("all");
     client::Client& engine = *TRY(ready_engine(call));
+    (void)engine.negotiate();  // only the warning's text depends on it here
     auto filters = prune_filters(call);
     if (all && filters.contains("all")) return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify both --all and --filter all=1");
     auto warning = all || !engine.version_at_least("1.42") ? "WARNING! This will remove all local volumes not used by at least one container."

@@ -66,7 +66,7 @@ Result<ContainerOptions> run_options(Invocation& call) {
     auto& config = options.request.config;
     if (call.flags.is("detach")) {
         if (!call.flags.list("attach").empty())
-            return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify both --attach and --detach");
+            return fail(ErrorKind::Conflict, "conflicting options: cannot specify both --attach and --detach");
         config.attach_stdin = config.attach_stdout = config.attach_stderr = config.stdin_once = false;
     }
     auto size = os::window_size(STDOUT_FILENO);
@@ -76,6 +76,7 @@ Result<ContainerOptions> run_options(Invocation& call) {
 
 Result<int> run(Invocation& call) {
     auto options = run_options(call);
+    if (!options && options.error().is(ErrorKind::Conflict)) return fail(options.error());
     if (!options) return container_error(call, options.error().message());
     auto& config = options->request.config;
     if (!call.flags.is("detach"))

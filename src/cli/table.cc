@@ -44,7 +44,7 @@ std::string label_title(std::string_view key) {
 }
 
 TemplateData row_data(const Row& row, const TemplateTypes& types) {
-    TemplateData data{json::Value(row.fields), &types, {}, false};
+    TemplateData data{json::Value(row.fields), &types, {}, false, true};
     data.method = [&row](std::string_view name, const std::vector<json::Value>& arguments) -> std::optional<json::Value> {
         if (name != "Label" || arguments.size() != 1 || !row.label) return std::nullopt;
         return json::Value(row.label(arguments[0].as_string()));
@@ -55,7 +55,7 @@ TemplateData row_data(const Row& row, const TemplateTypes& types) {
 Result<std::string> header_line(const Template& parsed, const ListShape& shape) {
     json::Object titles;
     for (auto& column : shape.columns) titles.set(column.field, column.title);
-    TemplateData data{json::Value(std::move(titles)), nullptr, {}, true};
+    TemplateData data{json::Value(std::move(titles)), nullptr, {}, true, false};
     data.method = [](std::string_view name, const std::vector<json::Value>& arguments) -> std::optional<json::Value> {
         if (name != "Label" || arguments.size() != 1) return std::nullopt;
         return json::Value(label_title(arguments[0].as_string()));

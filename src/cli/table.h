@@ -42,7 +42,8 @@ public:
     };
     static Result<Format> make(std::string_view text, const Defaults& defaults, bool quiet);
 
-    bool mentions(std::string_view field) const { return template_.mentions(field); }
+    /// Whether a row's field is shown (all of them with `{{json .}}`).
+    bool mentions(std::string_view field) const { return template_.mentions(field) || template_.mentions_dot(); }
     bool is_table() const { return table_; }
     bool is_json() const { return json_; }
     /// The whole list. Errors: InvalidArgument `failed to execute template: ...`.

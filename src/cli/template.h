@@ -18,12 +18,18 @@ namespace proa::cli {
 class TemplateTypes {
 public:
     virtual ~TemplateTypes() = default;
+    // Paths name how a value was reached: "HostConfig.LogConfig", "Mounts[].Source"; the root is "".
+
     /// A field that may be left out of the JSON text: its zero value. nullopt: there is no such field.
     virtual std::optional<json::Value> absent_field(std::string_view owner, std::string_view field) const;
-    /// Whether the object reached under this key is a Go map (prints as map[k:v], missing keys are no error) or a struct.
-    virtual bool is_map(std::string_view key) const;
-    /// How a null under this key prints: "<nil>", "[]", "map[]" or "<no value>".
-    virtual std::string null_text(std::string_view key) const;
+    /// Whether the object at the path is a Go map (prints as map[k:v], missing keys are no error) or a struct.
+    virtual bool is_map(std::string_view path) const;
+    /// How a null at the path prints: "<nil>", "[]", "map[]" or "<no value>".
+    virtual std::string null_text(std::string_view path) const;
+    /// The text of a value whose Go type prints in its own way (times, durations); nullopt: as JSON shows it.
+    virtual std::optional<std::string> own_text(std::string_view path, const json::Value& value) const;
+    /// What a printed struct shows behind its JSON members: fields that were left out.
+    virtual std::string left_out(std::string_view path, const json::Value& object) const;
     /// The error text for a missing struct field.
     virtual std::string missing_field(std::string_view field) const;
     /// Field names match ignoring case (Go's struct names differ from the JSON names only in case).
@@ -37,6 +43,7 @@ struct TemplateData {
     /// Methods of the dot with arguments: `{{.Label "x"}}`. nullopt: no such method.
     std::function<std::optional<json::Value>(std::string_view name, const std::vector<json::Value>& arguments)> method;
     bool header = false;  ///< run for a table's header line: text functions leave their value as it is
+    bool row = false;     ///< a list's row: `{{json .}}` prints it sorted and with HTML escapes
 };
 
 class Template {
@@ -47,6 +54,8 @@ public:
     Result<std::string> execute(const TemplateData& data) const;
     /// Whether a field of that name is read anywhere.
     bool mentions(std::string_view field) const;
+    /// Whether the dot as a whole is used (`{{json .}}`).
+    bool mentions_dot() const;
 
     struct Tree;
 

@@ -9,6 +9,8 @@ namespace proa::cli {
 std::optional<json::Value> TemplateTypes::absent_field(std::string_view, std::string_view) const { return std::nullopt; }
 bool TemplateTypes::is_map(std::string_view) const { return true; }
 std::string TemplateTypes::null_text(std::string_view) const { return "<no value>"; }
+std::optional<std::string> TemplateTypes::own_text(std::string_view, const json::Value&) const { return std::nullopt; }
+std::string TemplateTypes::left_out(std::string_view, const json::Value&) const { return ""; }
 std::string TemplateTypes::missing_field(std::string_view field) const { return concat("map has no entry for key ", quote(field)); }
 
 TemplateValue TemplateValue::of(json::Value value) {
@@ -116,7 +118,7 @@ private:
         const json::Value& json = over.json();
         if (json.is_array()) {
             for (size_t i = 0; i < json.as_array().size(); i++) {
-                TemplateValue item{over.owner, &json.as_array()[i], over.key + "[]", false};
+                TemplateValue item{over.owner, &json.as_array()[i], over.path + "[]", false};
                 entries.push_back({TemplateValue::of(static_cast<int64_t>(i)), item});
             }
         } else if (json.is_object()) {
@@ -218,6 +220,11 @@ private:
     }
 
     Result<TemplateValue> call_function(const TemplateNode& node, const std::vector<TemplateValue>& arguments, const TemplateCommand& command) {
+        if (node.text == "json" && data_.row && arguments.size() == 1 && arguments[0].value == root_.value) {
+            json::Object sorted = root_.json().as_object();
+            sorted.sort();
+            return TemplateValue::of(json::print(json::Value(std::move(sorted)), {.escape_html = true, .indent = ""}));
+        }
         auto answer = call_template_function(node.text, arguments, data_.types, data_.header);
         if (answer) return answer;
         const std::string& message = answer.error().message();
@@ -251,8 +258,8 @@ private:
     }
 
     TemplateValue member_value(const TemplateValue& owner, const json::Object::Member& member) const {
-        TemplateValue value{owner.owner, &member.value, member.name, false};
-        value.is_map = !data_.types || data_.types->is_map(member.name);
+        TemplateValue value{owner.owner, &member.value, child_path(owner.path, member.name), false};
+        value.is_map = !data_.types || data_.types->is_map(value.path);
         return value;
     }
 
@@ -275,10 +282,10 @@ private:
                 for (auto& member : json.as_object())
                     if (equals_ignoring_case(member.name, name)) return member_value(value, member);
             if (map || !data_.types) return TemplateValue{};
-            if (auto zero = data_.types->absent_field(value.key, name)) {
+            if (auto zero = data_.types->absent_field(value.path, name)) {
                 TemplateValue made = TemplateValue::of(std::move(*zero));
-                made.key = name;
-                made.is_map = data_.types->is_map(name);
+                made.path = child_path(value.path, name);
+                made.is_map = data_.types->is_map(made.path);
                 return made;
             }
             return error(node.position, node.source, data_.types->missing_field(name));
@@ -288,7 +295,7 @@ private:
                 if (value.is_none()) return error(node.position, node.source, concat("nil data; no entry for key ", quote(name)));
                 return error(node.position, node.source, concat("nil pointer evaluating interface {}.", name));
             }
-            return error(node.position, node.source, concat("map has no entry for key ", quote(value.key.empty() ? name : value.key)));
+            return error(node.position, node.source, concat("map has no entry for key ", quote(value.path.empty() ? name : value.path.substr(value.path.rfind('.') + 1))));
         }
         std::string_view type = json.is_string() ? "string" : json.is_bool() ? "bool" : json.is_array() ? "[]interface {}" : json.is_double() ? "float64" : "int";
         return error(node.position, node.source, concat("can't evaluate field ", name, " in type ", type));

@@ -30,19 +30,22 @@ std::string scalar_text(const json::Value& value) {
     return json::print(value);
 }
 
-std::string value_text(const json::Value& value, std::string_view key, bool map, const TemplateTypes* types) {
-    if (value.is_null()) return types ? types->null_text(key) : "<no value>";
+std::string value_text(const json::Value& value, std::string_view path, bool map, const TemplateTypes* types) {
+    if (types)
+        if (auto text = types->own_text(path, value)) return *text;
+    if (value.is_null()) return types ? types->null_text(path) : "<no value>";
     if (value.is_array()) {
         std::string out = "[";
         for (auto& item : value.as_array()) {
             if (out.size() > 1) out.push_back(' ');
-            out += value_text(item, std::string(key) + "[]", types == nullptr || types->is_map(std::string(key) + "[]"), types);
+            out += value_text(item, concat(path, "[]"), !types || types->is_map(concat(path, "[]")), types);
         }
         return out + "]";
     }
     if (!value.is_object()) return scalar_text(value);
     auto member_text = [&](const json::Object::Member& member) {
-        return value_text(member.value, member.name, !types || types->is_map(member.name), types);
+        std::string inner = child_path(path, member.name);
+        return value_text(member.value, inner, !types || types->is_map(inner), types);
     };
     std::string out = map ? "map[" : "{";
     json::Object members = value.as_object();
@@ -53,6 +56,7 @@ std::string value_text(const json::Value& value, std::string_view key, bool map,
         if (map) out += concat(member.name, ':');
         out += member_text(member);
     }
+    if (!map && types) out += types->left_out(path, value);
     return out + (map ? "]" : "}");
 }
 
@@ -115,6 +119,8 @@ std::string verb_text(char verb, int precision, bool plus, bool sharp, const Tem
 }
 }  // namespace
 
+std::string child_path(std::string_view owner, std::string_view name) { return owner.empty() ? std::string(name) : concat(owner, '.', name); }
+
 bool is_template_function(std::string_view name) { return std::find(std::begin(kFunctions), std::end(kFunctions), name) != std::end(kFunctions); }
 
 bool is_true(const json::Value& value) {
@@ -128,7 +134,7 @@ bool is_true(const json::Value& value) {
 
 std::string template_text(const TemplateValue& value, const TemplateTypes* types) {
     if (value.is_none()) return "<no value>";
-    return value_text(value.json(), value.key, value.is_map, types);
+    return value_text(value.json(), value.path, value.is_map, types);
 }
 
 std::string go_printf(std::string_view format, const std::vector<TemplateValue>& arguments, const TemplateTypes* types) {
@@ -236,21 +242,21 @@ Result<TemplateValue> index(const Arguments& arguments, const TemplateTypes* typ
     TemplateValue value = arguments[0];
     for (size_t i = 1; i < arguments.size(); i++) {
         const json::Value &container = value.json(), &at = arguments[i].json();
-        if (value.is_none() || (container.is_null() && (!types || types->null_text(value.key) == "<no value>"))) return failure("index of untyped nil");
-        if (container.is_null() && at.is_string()) return TemplateValue{};
-        if (container.is_array() || (container.is_null() && at.is_integer())) {
+        if (container.is_null() && at.is_string() && types && types->is_map(value.path)) return TemplateValue{};
+        if (container.is_null()) return failure("index of untyped nil");
+        if (container.is_array()) {
             if (!at.is_integer()) return failure(concat("cannot index slice/array with type ", at.is_string() ? "string" : std::string(at.type_name())));
             int64_t position = at.as_int();
-            if (position < 0 || position >= static_cast<int64_t>(container.as_array().size())) return failure(concat("reflect: slice index out of range"));
-            value = TemplateValue{value.owner, &container.as_array()[static_cast<size_t>(position)], value.key + "[]", !types};
+            if (position < 0 || position >= static_cast<int64_t>(container.as_array().size())) return failure(concat("index out of range: ", position));
+            value = TemplateValue{value.owner, &container.as_array()[static_cast<size_t>(position)], value.path + "[]", !types};
             continue;
         }
         if (container.is_object()) {
             if (!at.is_string()) return failure(concat("value has type ", at.is_integer() ? "int" : std::string(at.type_name()), "; should be string"));
             auto* found = container.as_object().find(at.as_string());
             bool text_map = !found && !container.as_object().empty() && container.as_object().begin()->value.is_string();
-            if (!found) value = text_map || value.key == "Labels" ? TemplateValue::of("") : TemplateValue{};
-            else value = TemplateValue{value.owner, found, at.as_string(), !types || types->is_map(at.as_string())};
+            if (!found) value = text_map || value.path.ends_with("Labels") ? TemplateValue::of("") : TemplateValue{};
+            else value = TemplateValue{value.owner, found, child_path(value.path, at.as_string()), !types || types->is_map(child_path(value.path, at.as_string()))};
             continue;
         }
         if (container.is_string() && at.is_integer()) {

@@ -96,6 +96,7 @@ private:
             skip_space();
             node.kind = Kind::Call;
             if (peek().kind != TokenKind::String) return error(concat("unexpected ", describe(peek()), " in template clause"));
+            node.position = peek().position;
             node.text = take().value;
             skip_space();
             if (peek().kind != TokenKind::End) node.pipe = TRY(pipeline("template clause"));
@@ -456,8 +457,10 @@ private:
 
 bool pipe_mentions(const TemplatePipe& pipe, std::string_view field);
 
+/// An empty `field` asks for the dot itself.
 bool nodes_mention(const std::vector<TemplateNode>& nodes, std::string_view field) {
     for (auto& node : nodes) {
+        if (field.empty() && node.kind == Kind::Dot) return true;
         for (auto& name : node.fields)
             if (name == field) return true;
         if (node.pipe && pipe_mentions(*node.pipe, field)) return true;
@@ -479,6 +482,8 @@ Result<Template> Template::parse(std::string_view text, std::string_view name) {
     parsed.tree_ = TRY(Parser(copy, name).run());
     return parsed;
 }
+
+bool Template::mentions_dot() const { return mentions(""); }
 
 bool Template::mentions(std::string_view field) const {
     if (nodes_mention(tree_->root, field)) return true;

@@ -7,18 +7,20 @@
 
 namespace proa::cli {
 
-/// One value while a template runs: a place in a JSON tree that stays alive with it, and the key it was reached by.
+/// One value while a template runs: a place in a JSON tree that stays alive with it, and the path it was reached by.
 /// An empty one is Go's "no value".
 struct TemplateValue {
     std::shared_ptr<const json::Value> owner;
     const json::Value* value = nullptr;
-    std::string key;
+    std::string path;
     bool is_map = false;   ///< made by a function, or a Go map by its key
 
     static TemplateValue of(json::Value value);
     bool is_none() const { return !value; }
     const json::Value& json() const;
 };
+
+std::string child_path(std::string_view owner, std::string_view name);
 
 /// Go's truth: neither false, 0, "", null nor an empty collection.
 bool is_true(const json::Value& value);

@@ -95,8 +95,12 @@ Result<int> run(Invocation& call) {
     if (!answer) server = json::Value();
     json::Object client = client_part(engine.version(), choice.context);
     if (parsed) {
+        if (!answer && format != "json") server = json::Object{{"Platform", json::Object{{"Name", ""}}}, {"Version", ""}, {"ApiVersion", ""}, {"MinAPIVersion", ""},
+                                           {"GitCommit", ""}, {"GoVersion", ""}, {"Os", ""}, {"Arch", ""}, {"KernelVersion", ""}, {"BuildTime", ""}};
         json::Object both{{"Client", client}, {"Server", server}};
-        put_line(TRY(print_object(*parsed, json::Value(std::move(both)), "system.clientVersion")));
+        auto text = print_object(*parsed, json::Value(std::move(both)), "system.clientVersion");
+        put_line(text.value_or(""));
+        if (!text) return fail(text.error());
     } else {
         std::string text = client_text(client);
         if (answer) text += server_text(server);

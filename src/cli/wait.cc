@@ -8,6 +8,7 @@ namespace {
 Result<int> run(Invocation& call) {
     client::Client& engine = *TRY(ready_engine(call));
     return for_each_argument(call.arguments, [&](const std::string& id) -> Result<std::string> {
+        TRY(engine.negotiate());
         auto request = client::wait_call(engine, id, "");
         auto connection = TRY(engine.begin(request));
         TRY(engine.finish(connection, request));
