@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ namespace proa::http {
 namespace {
 constexpr int kTickMs = 1000;
 constexpr int kAcceptPauseMs = 100;  // after EMFILE: the listener would be readable for ever
+constexpr int kQuietTicks = 5;
 constexpr int kCutMs = 100;          // what handlers get to notice that their connection was cut
 constexpr int64_t kNever = INT64_MAX;
 
@@ -61,6 +63,7 @@ struct Server::State {
     void drop(Client* client);
     void close_expired();
     void close_parked();
+    void return_memory();
 
     Handler handler;
     ServerOptions options;
@@ -73,7 +76,9 @@ struct Server::State {
     std::vector<std::unique_ptr<Listener>> listeners;
     std::unordered_set<Client*> clients;
     size_t running = 0;
+    bool dispatched = false;     // since the last tick
     bool accept_paused = false;  // hub thread only
+    int quiet_ticks = 0;         // hub thread only: seconds without a request, from the last one on
     WorkerPool workers;          // last: its destructor waits for work that uses the others
 };
 
@@ -167,6 +172,7 @@ void Server::State::run_hub() {
         }
         if (int64_t now = monotonic_nanoseconds(); now >= next_sweep) {
             close_expired();
+            return_memory();
             next_sweep = now + int64_t{kTickMs} * 1000000;
         }
     }
@@ -246,6 +252,7 @@ void Server::State::dispatch(Client* client) {
         std::lock_guard lock(mutex);
         if (!client->parked) return;
         client->parked = false;
+        dispatched = true;
         running++;
     }
     workers.submit([this, client] { serve(client); });
@@ -324,6 +331,20 @@ void Server::State::close_expired() {
     for (auto* client : clients)
         if (client->parked && client->deadline <= now) expired.emplace_back(client);
     for (auto& client : expired) clients.erase(client.get());
+}
+
+/// After a burst the allocator keeps what the burst took; a daemon that is idle should be small again.
+void Server::State::return_memory() {
+    {
+        std::lock_guard lock(mutex);
+        if (std::exchange(dispatched, false) || running > 0) {
+            quiet_ticks = 1;
+            return;
+        }
+    }
+    if (quiet_ticks == 0 || ++quiet_ticks <= kQuietTicks) return;
+    quiet_ticks = 0;  // once for each burst
+    ::malloc_trim(0);
 }
 
 void Server::State::close_parked() {
