@@ -133,12 +133,15 @@ Result<std::pair<off_t, uint64_t>> tail_offset(const std::string& path, uint64_t
     return std::pair{off_t{0}, newlines};
 }
 
+/// Go's url.QueryEscape.
+std::string query_escape(std::string_view text) { return replace_all(percent_encode(text), "%20", "+"); }
+
 std::string attributes_text(const json::Object& attributes) {
     json::Object sorted = attributes;
     sorted.sort();
     std::string text;
     for (auto& [name, value] : sorted)
-        text += concat(text.empty() ? "" : ",", percent_encode(name), '=', percent_encode(value.as_string()));
+        text += concat(text.empty() ? "" : ",", query_escape(name), '=', query_escape(value.as_string()));
     return text;
 }
 

@@ -134,7 +134,7 @@ Result<Mount> tmpfs_mount(const std::string& destination, std::string_view optio
 }
 
 /// The record's binds, volumes and tmpfs mounts, parents before children.
-Result<void> add_user_mounts(std::vector<Mount>& mounts, const Record& record) {
+Result<void> add_user_mounts(std::vector<Mount>& mounts, Propagation& root_propagation, const Record& record) {
     std::vector<Mount> user;
     for (auto& point : record.mounts) {
         if (point.type == "tmpfs") continue;
@@ -147,6 +147,10 @@ Result<void> add_user_mounts(std::vector<Mount>& mounts, const Record& record) {
             if (request.bind_options->read_only_non_recursive) mount.recursive_readonly_if_possible = false;
             if (request.bind_options->read_only_force_recursive) mount.recursive_set = MOUNT_ATTR_RDONLY;
         }
+        // Propagation passes the container's root only when that takes part.
+        if (mount.propagation == Propagation::Shared || mount.propagation == Propagation::RecursiveShared) root_propagation = Propagation::Shared;
+        else if ((mount.propagation == Propagation::Slave || mount.propagation == Propagation::RecursiveSlave) && root_propagation == Propagation::Unset)
+            root_propagation = Propagation::RecursiveSlave;
         user.push_back(std::move(mount));
     }
     for (auto& [destination, options] : record.host_config.tmpfs) user.push_back(TRY(tmpfs_mount(destination, options)));
@@ -401,7 +405,7 @@ Result<runtime::Plan> make_plan(const Record& record, const PlanInputs& inputs) 
     plan.init_path = inputs.init_path;
     add_namespaces(plan, host, inputs);
     add_default_mounts(plan.mounts, host, inputs);
-    TRY(add_user_mounts(plan.mounts, record));
+    TRY(add_user_mounts(plan.mounts, plan.root.propagation, record));
     add_engine_files(plan.mounts, inputs);
     TRY(add_devices(plan, host));
     if (host.masked_paths) plan.masked_paths = *host.masked_paths;

@@ -24,6 +24,12 @@ Result<int32_t> joined_pid(const Parts& parts, const std::string& mode, std::str
     return static_cast<int32_t>(state.pid);
 }
 
+/// The daemon's `init-path`, or our own init beside the daemon's program.
+std::string init_program(const Settings& settings) {
+    if (!settings.init_path.empty()) return settings.init_path;
+    return os::directory_of(os::read_link("/proc/self/exe").value_or("/usr/libexec/proa/proad")) + "/proa-init";
+}
+
 }  // namespace
 
 Result<container::PlanInputs> process_inputs(Parts& parts, const Record& record) {
@@ -61,7 +67,7 @@ Result<runtime::Plan> make_start_plan(Parts& parts, const Record& record, const 
     inputs.cgroup_path = cgroup_path(parts, record);
     inputs.cgroup_v2 = TRY(cgroup::layout())->version == cgroup::Version::V2;
     bool wants_init = host.init.value_or(parts.settings.init);
-    if (wants_init) inputs.init_path = parts.settings.init_path;
+    if (wants_init) inputs.init_path = init_program(parts.settings);
     return container::make_plan(record, inputs);
 }
 

@@ -132,7 +132,7 @@ void add_docker_constants(json::Object& info, const Settings& settings) {
     swarm.set("RemoteManagers", json::Value());
     info.set("Swarm", std::move(swarm));
     info.set("Isolation", "");
-    info.set("InitBinary", settings.init_path.empty() ? "docker-init" : settings.init_path);
+    info.set("InitBinary", settings.init_path.empty() ? "proa-init" : settings.init_path);
     json::Object none;
     none.set("ID", "");
     info.set("ContainerdCommit", none);

@@ -26,6 +26,7 @@ Result<void> refuse_unsupported(const docker::ContainerConfig& config, const doc
     if (host.links && !host.links->empty()) return not_yet("Links");
     if (!host.storage_opt.empty()) return not_yet("StorageOpt", host.storage_opt.begin()->first);
     if (!host.userns_mode.empty() && host.userns_mode != "host") return not_yet("UsernsMode", host.userns_mode);
+    if (host.ipc_mode.starts_with("container:")) return not_yet("IpcMode", host.ipc_mode);
     if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
     if (resources.blkio_weight != 0) return not_yet("BlkioWeight");
     if (resources.blkio_weight_device && !resources.blkio_weight_device->empty()) return not_yet("BlkioWeightDevice");

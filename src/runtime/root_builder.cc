@@ -215,6 +215,24 @@ std::string octal(unsigned mode) {
 }
 }  // namespace
 
+namespace {
+/// The mode and owner that the options of a tmpfs name win over those of the directory that was copied up.
+Result<void> keep_asked_attributes(int directory, std::string_view options) {
+    uid_t uid = static_cast<uid_t>(-1);
+    gid_t gid = static_cast<gid_t>(-1);
+    for (auto& option : split_nonempty(options, ',')) {
+        auto parts = cut(option, "=");
+        if (!parts) continue;
+        auto [name, value] = *parts;
+        if (auto mode = parse_uint(value, 8); name == "mode" && mode && ::fchmod(directory, static_cast<mode_t>(*mode)) < 0) return fail_errno("chmod");
+        if (name == "uid") uid = static_cast<uid_t>(parse_uint(value).value_or(uid));
+        if (name == "gid") gid = static_cast<gid_t>(parse_uint(value).value_or(gid));
+    }
+    if (::fchown(directory, uid, gid) < 0) return fail_errno("chown");
+    return {};
+}
+}  // namespace
+
 Result<void> RootBuilder::mount_filesystem(const Mount& mount) {
     bool existed = mount.type == "tmpfs" && root_.stat(PathInRoot(mount.destination)).has_value();
     os::Fd target = TRY(mount_target(mount, true));
@@ -244,6 +262,7 @@ Result<void> RootBuilder::mount_filesystem(const Mount& mount) {
         os::Fd to(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!to) return fail_errno("open", mount.destination);
         TRY_WRAP("copy up", copy_tree(from.get(), to.get()));
+        TRY_WRAP(std::string_view(mount.destination), keep_asked_attributes(to.get(), mount.data));
         if (mount.flags & MS_RDONLY) TRY(os::change_mount(tree.get(), {MOUNT_ATTR_RDONLY, 0, 0, -1, false}, mount.destination));
     }
     if (mount.type == "proc" && !proc_ && !(mount.flags & MS_RDONLY)) proc_ = TRY(tree.duplicate());

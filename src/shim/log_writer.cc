@@ -110,8 +110,12 @@ void LogWriter::put_message(OutputStream stream, std::string_view text, bool com
         if (file_size_ >= settings_.max_size) rotate();
     }
     Source& from = source(stream);
-    if (!from.is_continued) from.first_time = when;
-    set_tail(stream, from.is_continued ? from.first_time : when);
+    if (!from.is_continued) {
+        // Lines that came in one read still get times of their own, rising: `logs --since` and followers can tell them apart.
+        if (when <= last_time_) when = Time::from_unix_nano(last_time_.unix_nano() + 1);
+        last_time_ = from.first_time = when;
+    }
+    set_tail(stream, from.first_time);
     from.is_continued = !complete;
     if (used_ + kHead.size() + escaped_size_max(text.size()) + 2 + tail_.size() > kBufferBytes) flush();
     char* out = buffer_.data() + used_;
@@ -125,13 +129,32 @@ void LogWriter::put_message(OutputStream stream, std::string_view text, bool com
     used_ = static_cast<size_t>(out + tail_.size() - buffer_.data());
 }
 
+namespace {
+/// ".000000001" without the zeros at its end, nothing for 0.
+void append_fraction(std::string& out, int32_t nanoseconds) {
+    if (nanoseconds == 0) return;
+    char digits[10] = {'.'};
+    for (int i = 9; i > 0; i--, nanoseconds /= 10) digits[i] = static_cast<char>('0' + nanoseconds % 10);
+    size_t length = sizeof digits;
+    while (digits[length - 1] == '0') length--;
+    out.append(digits, length);
+}
+}  // namespace
+
 void LogWriter::set_tail(OutputStream stream, Time when) {
     if (!tail_.empty() && tail_stream_ == stream && tail_time_ == when) return;
+    const bool same_second = !tail_.empty() && tail_stream_ == stream && tail_time_.seconds == when.seconds;
     tail_stream_ = stream;
     tail_time_ = when;
-    tail_ = concat("\",\"stream\":\"", stream == OutputStream::Stdout ? "stdout" : "stderr", "\",");
-    if (!settings_.attributes.empty()) tail_ += concat("\"attrs\":", settings_.attributes, ",");
-    tail_ += concat("\"time\":\"", rfc3339_nano(when), "\"}\n");
+    if (!same_second) {
+        tail_ = concat("\",\"stream\":\"", stream == OutputStream::Stdout ? "stdout" : "stderr", "\",");
+        if (!settings_.attributes.empty()) tail_ += concat("\"attrs\":", settings_.attributes, ",");
+        tail_ += concat("\"time\":\"", trim_suffix(rfc3339_nano(Time{when.seconds, 0}), "Z"));
+        tail_fixed_ = tail_.size();
+    }
+    tail_.resize(tail_fixed_);
+    append_fraction(tail_, when.nanoseconds);
+    tail_ += "Z\"}\n";
 }
 
 void LogWriter::flush() {

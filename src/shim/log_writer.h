@@ -70,6 +70,8 @@ private:
     std::string tail_;  ///< what follows the escaped text in every message of one batch
     OutputStream tail_stream_ = OutputStream::Stdout;
     Time tail_time_;
+    Time last_time_;         ///< of the youngest line: the next one is later
+    size_t tail_fixed_ = 0;  ///< bytes of tail_ before the fraction of the second
     uint64_t dropped_ = 0, dropped_total_ = 0;
     int drop_errno_ = 0;
     pid_t compressor_ = -1;

@@ -16,8 +16,14 @@ using Array = std::vector<Value>;
 class Object {
 public:
     struct Member;
-    Object() = default;
+    // Defined behind Member, which holds a Value, which holds an Object: clang wants a complete type.
+    Object();
     Object(std::initializer_list<Member> members);
+    Object(const Object& other);
+    Object(Object&& other) noexcept;
+    Object& operator=(const Object& other);
+    Object& operator=(Object&& other) noexcept;
+    ~Object();
 
     /// The member of exactly this name; nullptr when there is none.
     const Value* find(std::string_view name) const;
@@ -31,7 +37,7 @@ public:
     void sort();
 
     bool empty() const { return members_.empty(); }
-    size_t size() const { return members_.size(); }
+    size_t size() const;
     auto begin() const { return members_.begin(); }
     auto end() const { return members_.end(); }
     auto begin() { return members_.begin(); }
@@ -102,6 +108,14 @@ struct Object::Member {
     std::string name;
     Value value;
 };
+
+inline Object::Object() = default;
+inline Object::Object(const Object& other) = default;
+inline Object::Object(Object&& other) noexcept = default;
+inline Object& Object::operator=(const Object& other) = default;
+inline Object& Object::operator=(Object&& other) noexcept = default;
+inline Object::~Object() = default;
+inline size_t Object::size() const { return members_.size(); }
 
 /// Parses one whole JSON text. At most 200 levels; invalid UTF-8 becomes U+FFFD.
 /// Errors (InvalidArgument): "unexpected end of JSON input" when it is cut short, "invalid character ..." with the place,
