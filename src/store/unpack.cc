@@ -233,7 +233,11 @@ private:
         TRY(enter(parent));
         std::string path = join_name(hidden);
         hidden_.insert(path);
-        if (::mknodat(parent_.get(), hidden.c_str(), S_IFCHR, 0) == 0) return {};
+        if (::mknodat(parent_.get(), hidden.c_str(), S_IFCHR, 0) == 0) {
+            timespec times[2] = {to_timespec(entry.modified), to_timespec(entry.modified)};
+            if (::utimensat(parent_.get(), hidden.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0) return fail_entry("utimens", entry);
+            return {};
+        }
         if (errno != EEXIST) return fail_entry("mknod", entry);
         // This layer has an entry of that name: it stays, and already hides a lower one, except where directories would merge.
         struct stat existing;
