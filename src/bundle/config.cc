@@ -135,17 +135,6 @@ Result<void> read_devices(const json::Value& linux_part, Plan& plan) {
     return {};
 }
 
-Result<std::vector<runtime::Hook>> read_hooks(const json::Value& list) {
-    std::vector<runtime::Hook> hooks;
-    for (auto& item : list.as_array()) {
-        runtime::Hook hook{item["path"].as_string(), string_list(item["args"]), string_list(item["env"]), 0};
-        if (hook.path.empty() || hook.path[0] != '/') return invalid(concat("hook path ", quote(hook.path), " is not absolute"));
-        TRY(read_number(item["timeout"], "hook timeout", hook.timeout_seconds));
-        hooks.push_back(std::move(hook));
-    }
-    return hooks;
-}
-
 Result<void> read_root(const json::Value& config, const PlanOptions& options, Plan& plan) {
     const std::string& path = config["root"]["path"].as_string();
     if (path.empty()) return invalid("root.path is missing");
@@ -219,18 +208,29 @@ Result<void> check_user_namespace(const Plan& plan) {
     return {};
 }
 
-std::string hook_state(const json::Value& config, const PlanOptions& options) {
+}  // namespace
+
+Result<std::vector<runtime::Hook>> hooks_of(const json::Value& config, std::string_view kind) {
+    std::vector<runtime::Hook> hooks;
+    for (auto& item : config["hooks"][kind].as_array()) {
+        runtime::Hook hook{item["path"].as_string(), string_list(item["args"]), string_list(item["env"]), 0};
+        if (hook.path.empty() || hook.path[0] != '/') return invalid(concat("hook path ", quote(hook.path), " is not absolute"));
+        TRY(read_number(item["timeout"], "hook timeout", hook.timeout_seconds));
+        hooks.push_back(std::move(hook));
+    }
+    return hooks;
+}
+
+std::string hook_state_of(const json::Value& config, const std::string& container_id, const std::string& bundle) {
     json::Object state;
     state["ociVersion"] = config["ociVersion"];
-    state["id"] = options.container_id;
+    state["id"] = container_id;
     state["status"] = "@STATUS@";
     state["pid"] = "@PID@";
-    state["bundle"] = options.bundle;
+    state["bundle"] = bundle;
     if (!config["annotations"].as_object().empty()) state["annotations"] = config["annotations"];
     return json::print(std::move(state));
 }
-}  // namespace
-
 std::vector<std::string> string_list(const json::Value& value) {
     std::vector<std::string> list;
     for (auto& item : value.as_array()) list.push_back(item.as_string());
@@ -368,14 +368,13 @@ Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
         else if (persona["domain"].as_string() == "LINUX32") plan.process.personality = PER_LINUX32;
         else return invalid(concat("unknown personality domain ", quote(persona["domain"].as_string())));
     }
-    const json::Value& hooks = config["hooks"];
-    plan.prestart_hooks = TRY(read_hooks(hooks["prestart"]));
-    plan.create_runtime_hooks = TRY(read_hooks(hooks["createRuntime"]));
-    plan.create_container_hooks = TRY(read_hooks(hooks["createContainer"]));
-    plan.start_container_hooks = TRY(read_hooks(hooks["startContainer"]));
-    plan.poststart_hooks = TRY(read_hooks(hooks["poststart"]));
-    plan.poststop_hooks = TRY(read_hooks(hooks["poststop"]));
-    plan.hook_state = hook_state(config, options);
+    plan.prestart_hooks = TRY(hooks_of(config, "prestart"));
+    plan.create_runtime_hooks = TRY(hooks_of(config, "createRuntime"));
+    plan.create_container_hooks = TRY(hooks_of(config, "createContainer"));
+    plan.start_container_hooks = TRY(hooks_of(config, "startContainer"));
+    plan.poststart_hooks = TRY(hooks_of(config, "poststart"));
+    plan.poststop_hooks = TRY(hooks_of(config, "poststop"));
+    plan.hook_state = hook_state_of(config, options.container_id, options.bundle);
     return plan;
 }
 

@@ -27,6 +27,10 @@ Result<cgroup::Limits> limits_of(const json::Value& resources);
 /// linux.cgroupsPath as a path below every hierarchy.
 Result<std::string> cgroup_path_of(const json::Value& config, const std::string& container_id);
 
+/// The hooks of one kind ("poststop"), and the state that they get (runtime::hook_state_text).
+Result<std::vector<runtime::Hook>> hooks_of(const json::Value& config, std::string_view kind);
+std::string hook_state_of(const json::Value& config, const std::string& container_id, const std::string& bundle);
+
 Result<uint64_t> capability_mask(const json::Value& names);
 std::vector<std::string> string_list(const json::Value& value);
 

@@ -99,10 +99,6 @@ void undo(Prepared& prepared, runtime::Init& init) {
     }
     (void)prepared.directory.remove();
 }
-
-Result<void> run_poststart(const runtime::Plan& plan, pid_t pid) {
-    return runtime::run_hooks(plan.poststart_hooks, plan.hook_state, "running", pid);
-}
 }  // namespace
 
 Result<void> create_container(const CreateOptions& options) {
@@ -129,14 +125,11 @@ Result<void> clean_up(const StateDirectory& directory, const ContainerState& sta
     auto group = TRY(cgroup::Group::at(state.cgroup_path));
     TRY(group.kill_all());
     TRY(group.remove());
-    auto config = directory.config();
-    if (config) {
-        auto plan = plan_of(*config, {state.id, state.bundle, "", false, false});
-        if (plan) {
-            auto ran = runtime::run_hooks(plan->poststop_hooks, plan->hook_state, "stopped", 0);
-            if (!ran) log::warn(ran.error().message());
-        }
-    }
+    auto ran = [&]() -> Result<void> {
+        json::Value config = TRY(directory.config());
+        return runtime::run_hooks(TRY(hooks_of(config, "poststop")), hook_state_of(config, state.id, state.bundle), "stopped", 0);
+    }();
+    if (!ran) log::warn(ran.error().message());  // Spec: a failing poststop hook is only told
     return directory.remove();
 }
 }  // namespace
@@ -152,7 +145,7 @@ Result<int> run_container(const CreateOptions& options) {
     auto started = [&]() -> Result<void> {
         TRY(note_init(prepared, *init, options));
         TRY_WRAP(kUnableToStart, runtime::open_gate(*init));
-        return run_poststart(prepared.plan, init->pid);
+        return runtime::run_hooks(prepared.plan.poststart_hooks, prepared.plan.hook_state, "running", init->pid);
     }();
     if (!started) {
         undo(prepared, *init);
@@ -178,8 +171,8 @@ Result<void> start_container(const std::string& root, const std::string& id) {
     // Only one start can win the rename; a second one finds no gate.
     TRY(os::rename_path(directory.file("start.sock"), directory.file("started.sock")));
     TRY_WRAP(kUnableToStart, runtime::open_gate(connection->get()));
-    auto plan = TRY(plan_of(TRY(directory.config()), {id, state.bundle, root + "/.seccomp", false, false}));
-    auto hooks = run_poststart(plan, state.pid);
+    json::Value config = TRY(directory.config());
+    auto hooks = runtime::run_hooks(TRY(hooks_of(config, "poststart")), hook_state_of(config, id, state.bundle), "running", state.pid);
     if (!hooks) (void)kill_container(root, id, "KILL", false);
     return hooks;
 }

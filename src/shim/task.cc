@@ -45,6 +45,7 @@ Task::Task(os::Epoll& epoll, TaskOwner& owner, TaskSettings settings, LogWriter*
 
 Result<runtime::Streams> Task::open_streams() {
     runtime::Streams streams;
+    streams.die_with_parent = true;  // nobody else holds its streams or can tell how it ended
     if (settings_.terminal || !settings_.use_streams) return streams;
     os::Pipe out = TRY(os::make_pipe()), err = TRY(os::make_pipe());
     if (settings_.open_stdin) {
