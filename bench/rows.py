@@ -1,0 +1,273 @@
+"""What is measured: one function per group of rows of the targets."""
+import json
+import re
+import time
+
+from harness import Failed, median, pss
+from peers import IMAGE
+
+HANDLER = "trap 'exit 0' TERM; sleep 100000 & wait"
+VERSION = "/v1.41"
+
+
+class Row:
+    """One line of the table: {peer: value}, and what Proa must reach."""
+
+    def __init__(self, title, unit, targets=(), more_is_better=False):
+        self.title, self.unit, self.targets, self.more_is_better = title, unit, targets, more_is_better
+        self.values = {}
+
+    def add(self, peer, value):
+        if value is not None:
+            self.values.setdefault(peer, []).append(value)
+
+    def median(self, peer):
+        return median(self.values.get(peer, []))
+
+    def ratio(self, peer):
+        """How many times better than the peer Proa is; against the floor: how many times the floor it takes (or reaches)."""
+        ours, theirs = self.median("proa"), self.median(peer)
+        if not ours or not theirs:
+            return None
+        if peer == "floor":
+            return ours / theirs
+        return ours / theirs if self.more_is_better else theirs / ours
+
+    def verdicts(self):
+        """[(text, reached)] per target; a target is (peer, factor, "<=" or ">=")."""
+        out = []
+        for peer, sign, factor in self.targets:
+            ratio = self.ratio(peer)
+            if ratio is not None:
+                reached = ratio <= factor if sign == "<=" else ratio >= factor
+                out.append((f"{ratio:.2f}x {peer} ({sign}{factor:g})", reached))
+        return out
+
+
+class Bench:
+    def __init__(self, peers, runtimes, floor, repetitions, quick):
+        self.peers, self.runtimes, self.floor, self.repetitions, self.quick = peers, runtimes, floor, repetitions, quick
+        self.count = 0
+
+    def name(self):
+        self.count += 1
+        return f"bench-{self.count}"
+
+    @property
+    def daemons(self):
+        return [p for p in self.peers if p.socket]
+
+    def rounds(self, extra=1):
+        """Round numbers; the first is a warm-up whose values do not count."""
+        return range(self.repetitions + extra)
+
+    # -- groups
+
+    def run(self):
+        """`run --rm busybox true` by the command line, three networks."""
+        rows = {net: Row(f"run --rm, {net}", "ms", targets) for net, targets in (
+            ("bridge", [("floor", "<=", 3), ("dockerd", ">=", 12), ("podman", ">=", 12)]),
+            ("none", [("floor", "<=", 3), ("dockerd", ">=", 12), ("podman", ">=", 7)]),
+            ("host", [("floor", "<=", 3), ("dockerd", ">=", 8), ("podman", ">=", 7)]))}
+        for number in self.rounds():
+            for net, row in rows.items():
+                for peer in self.peers:
+                    value = peer.run("run", "--rm", "--network", net, IMAGE, "true")
+                    if number:
+                        row.add(peer.name, value)
+            if self.floor and number % 3 == 1:
+                for net, values in self.floor.starts(5).items():
+                    for value in values:
+                        rows[net].add("floor", value)
+        return list(rows.values())
+
+    def api(self):
+        """create, start, wait and delete by HTTP."""
+        row = Row("API create+start+wait+delete, bridge", "ms", [("floor", "<=", 2)])
+        for number in self.rounds():
+            for peer in self.daemons:
+                one, two = peer.connection(), peer.connection()
+                begin = time.perf_counter()
+                container = json.loads(self.ask(one, 201, "POST", VERSION + "/containers/create", {"Image": IMAGE, "Cmd": ["true"]}))["Id"]
+                self.ask(one, 204, "POST", f"{VERSION}/containers/{container}/start")
+                self.ask(two, 200, "POST", f"{VERSION}/containers/{container}/wait")
+                self.ask(one, 204, "DELETE", f"{VERSION}/containers/{container}")
+                if number:
+                    row.add(peer.name, (time.perf_counter() - begin) * 1e3)
+                one.close()
+                two.close()
+            if self.floor and number % 3 == 1:
+                for value in self.floor.starts(5)["bridge"]:
+                    row.add("floor", value)
+        return [row]
+
+    @staticmethod
+    def ask(connection, status, *request):
+        got, body = connection.request(*request)
+        if got != status:
+            raise Failed(f"{request[0]} {request[1]}: {got} {body[:200]!r}")
+        return body
+
+    def bare(self):
+        """An OCI bundle with Docker's configuration and seccomp profile."""
+        row = Row("bare OCI bundle, run", "ms", [("floor", "<=", 1.5), ("crun", ">=", 2), ("runc", ">=", 4)])
+        for number in self.rounds():
+            for runtime in self.runtimes:
+                value = runtime.run()
+                if number:
+                    row.add("proa" if runtime.name == "proa-runtime" else runtime.name, value)
+            if self.floor and number % 3 == 1:
+                for value in self.floor.starts(5)["none"]:
+                    row.add("floor", value)
+        return [row]
+
+    def life(self):
+        """exec, stop, create, rm, ps, inspect by the command line."""
+        rows = {verb: Row(title, "ms", targets) for verb, title, targets in (
+            ("exec", "exec c true", [("dockerd", ">=", 10), ("podman", ">=", 20)]),
+            ("stop", "stop, SIGTERM handled", [("dockerd", ">=", 5)]),
+            ("start", "start", []),
+            ("create", "create", [("dockerd", ">=", 4), ("podman", ">=", 10)]),
+            ("rm", "rm (exited)", [("dockerd", ">=", 4), ("podman", ">=", 10)]),
+            ("rmf", "rm -f (running)", []),
+            ("ps", "ps (1 running)", [("dockerd", ">=", 4), ("podman", ">=", 10)]),
+            ("inspect", "inspect c", [("dockerd", ">=", 4), ("podman", ">=", 10)]))}
+        for number in self.rounds():
+            for peer in self.peers:
+                def note(verb, value):
+                    if number:
+                        rows[verb].add(peer.name, value)
+                name = self.name()
+                peer.run("run", "-d", "--name", name, IMAGE, "sh", "-c", HANDLER)
+                note("exec", peer.run("exec", name, "true"))
+                note("ps", peer.run("ps"))
+                note("inspect", peer.run("inspect", name))
+                note("stop", peer.run("stop", name))
+                note("start", peer.run("start", name))
+                note("rmf", peer.remove(name))
+                name = self.name()
+                note("create", peer.run("create", "--name", name, IMAGE, "true"))
+                peer.run("start", "-a", name)
+                note("rm", peer.run("rm", name))
+        return list(rows.values())
+
+    def version(self):
+        """Start of the command line program alone."""
+        row = Row("CLI --version", "ms", [("floor", "<=", 3), ("dockerd", ">=", 4)])
+        for number in self.rounds(10):
+            for peer in self.peers:
+                value = peer.worker.time([peer.cli[0], "--version"])
+                if number:
+                    row.add(peer.name, value)
+            if self.floor and number:
+                row.add("floor", self.floor.worker.time([self.floor.work + "/noop"]))
+        return [row]
+
+    def parallel(self):
+        """run --rm, eight at once."""
+        row = Row("8-way run --rm, bridge", "/s", [("floor", ">=", 0.5), ("dockerd", ">=", 7)], more_is_better=True)
+        count = 24 if self.quick else 80
+        for number in range(1 if self.quick else 3):
+            for peer in self.peers:
+                seconds, failures = peer.worker.parallel([[*peer.cli, "run", "--rm", IMAGE, "true"]] * count, 8)
+                if failures:
+                    raise Failed(f"{peer.name}: {failures} of {count} failed")
+                row.add(peer.name, count / seconds)
+            if self.floor:
+                row.add("floor", self.floor.per_second())
+        return [row]
+
+    def mass(self):
+        """Many detached containers, then one rm -f of all."""
+        made, gone = (Row(title, "/s", [("dockerd", ">=", 7), ("podman", ">=", 7)], more_is_better=True) for title in ("run -d of many, 8-way", "rm -f of all in one command"))
+        count = 40 if self.quick else 200
+        for peer in self.peers:
+            names = [self.name() for _ in range(count)]
+            seconds, failures = peer.worker.parallel([[*peer.cli, "run", "-d", "--name", name, IMAGE, "sleep", "100000"] for name in names], 8)
+            if failures:
+                raise Failed(f"{peer.name}: {failures} of {count} failed")
+            made.add(peer.name, count / seconds)
+            gone.add(peer.name, count / (peer.remove(*names) / 1e3))
+        return [made, gone]
+
+    def requests(self):
+        """Requests per second and their tail on the API socket."""
+        ping = Row("GET /_ping, 16 connections", "/s", [("dockerd", ">=", 2)], more_is_better=True)
+        tail = Row("GET /_ping, p99", "us", [("dockerd", ">=", 2)])
+        listing = Row("GET /containers/json?all=1, 120 containers", "/s", [("dockerd", ">=", 20)], more_is_better=True)
+        seconds, tool = ("1" if self.quick else "3"), self.floor.work + "/requests"
+        for peer in self.daemons:
+            connection = peer.connection()
+            for number in range(120):
+                container = json.loads(self.ask(connection, 201, "POST", VERSION + "/containers/create", {"Image": IMAGE, "Cmd": ["sleep", "100000"]}))["Id"]
+                if number < 20:
+                    self.ask(connection, 204, "POST", f"{VERSION}/containers/{container}/start")
+            connection.close()
+        for _ in range(2 if self.quick else 5):
+            for peer in self.daemons:
+                text = self.floor.worker.output([tool, peer.socket, "/_ping", "16", seconds])
+                ping.add(peer.name, float(re.search(r"(\d+) req/s", text)[1]))
+                tail.add(peer.name, float(re.search(r"p99 (\d+) us", text)[1]))
+                text = self.floor.worker.output([tool, peer.socket, VERSION + "/containers/json?all=1", "4", seconds])
+                listing.add(peer.name, float(re.search(r"(\d+) req/s", text)[1]))
+        for peer in self.daemons:
+            peer.clear()
+        return [ping, tail, listing]
+
+    def memory(self):
+        """Proportional memory of everything that belongs to an engine: idle, and per container."""
+        idle = Row("memory, idle (PSS)", "MB", [("dockerd", ">=", 1 / 0.12)])
+        each = Row("memory per running container (PSS)", "MB", [])
+        count = 10 if self.quick else 50
+        for peer in self.peers:
+            time.sleep(1)
+            before = pss(peer.worker.pid, peer.processes_of_containers)
+            if peer.socket:
+                idle.add(peer.name, before / 1024)
+            names = [self.name() for _ in range(count)]
+            peer.worker.parallel([[*peer.cli, "run", "-d", "--name", name, IMAGE, "sleep", "100000"] for name in names], 4)
+            time.sleep(1)
+            each.add(peer.name, (pss(peer.worker.pid, peer.processes_of_containers) - before) / 1024 / count)
+            peer.remove(*names)
+        each.limit = 0.36
+        return [idle, each]
+
+    def logs(self):
+        """json-file: lines of 80 bytes written by a container, read back by the command line."""
+        write = Row("json-file log write, 80-byte lines", "MB/s", [("floor", ">=", 0.5), ("dockerd", ">=", 8)], more_is_better=True)
+        read = Row("logs read back", "MB/s", [("dockerd", ">=", 20)], more_is_better=True)
+        megabytes = 20 if self.quick else 100
+        line = "this is a line of a log, eighty characters long, like the usual ones we meet 000"
+        for _ in range(1 if self.quick else 3):
+            for peer in self.peers:
+                name, driver = self.name(), ["--log-driver", "k8s-file" if peer.name == "podman" else "json-file"]
+                elapsed = peer.run("run", "--name", name, "-d", *driver, "--network", "none", IMAGE, "sh", "-c", f"yes '{line}' | head -c {megabytes << 20}")
+                elapsed += peer.run("wait", name)
+                write.add(peer.name, megabytes * 1.048576 / elapsed * 1e3)
+                read.add(peer.name, megabytes * 1.048576 / peer.run("logs", name) * 1e3)
+                peer.remove(name)
+            if self.floor:
+                write.add("floor", self.floor.log_megabytes_per_second(megabytes))
+        return [write, read]
+
+    def growth(self):
+        """ps and run with many containers present."""
+        before, after = {}, {}
+        count, rows = (100 if self.quick else 1000), []
+        proa = self.peers[0]
+        for verb, words in (("ps", ("ps",)), ("run --rm", ("run", "--rm", IMAGE, "true"))):
+            before[verb] = median([proa.run(*words) for _ in range(self.repetitions)])
+        connection = proa.connection()
+        for _ in range(count):
+            self.ask(connection, 201, "POST", VERSION + "/containers/create", {"Image": IMAGE, "Cmd": ["true"]})
+        for verb, words in (("ps", ("ps",)), ("run --rm", ("run", "--rm", IMAGE, "true"))):
+            after[verb] = median([proa.run(*words) for _ in range(self.repetitions)])
+            row = Row(f"{verb}, {count} containers present", "ms", [("empty", ">=", 0.5)])
+            row.add("empty", before[verb])
+            row.add("proa", after[verb])
+            rows.append(row)
+        proa.clear()
+        return rows
+
+
+GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth"]
