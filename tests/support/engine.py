@@ -116,6 +116,7 @@ class Engine:
         if os.path.exists(pidfile):
             os.kill(int(open(pidfile).read()), signal.SIGKILL)
             time.sleep(0.3)
+            isolation.reap_orphans()
         self.process = None
 
     def restart(self, extra=()):
