@@ -142,6 +142,24 @@ TEST(LogReader, FollowsAcrossRotations) {
     EXPECT_EQ(read_all(reader), (std::vector<std::string>{"line 2\n", "line 3\n"}));
 }
 
+TEST(LogReader, LosesNothingWhenFilesMoveBetweenReads) {
+    TemporaryDirectory directory;
+    std::string path = directory / "log";
+    ASSERT_TRUE(os::write_file(path + ".2", log_line(1)));
+    ASSERT_TRUE(os::write_file(path + ".1", log_line(2)));
+    ASSERT_TRUE(os::write_file(path, log_line(3)));
+    auto reader = *LogReader::open(path, {});
+    ASSERT_TRUE(*reader.next());
+    // Two rotations behind the reader's back; the oldest file is gone afterwards.
+    ASSERT_TRUE(os::rename_path(path + ".1", path + ".2"));
+    ASSERT_TRUE(os::rename_path(path, path + ".1"));
+    ASSERT_TRUE(os::write_file(path, log_line(4)));
+    ASSERT_TRUE(os::rename_path(path + ".1", path + ".2"));
+    ASSERT_TRUE(os::rename_path(path, path + ".1"));
+    ASSERT_TRUE(os::write_file(path, log_line(5)));
+    EXPECT_EQ(read_all(reader), (std::vector<std::string>{"line 2\n", "line 3\n", "line 4\n", "line 5\n"}));
+}
+
 TEST(LogLine, KeepsEscapes) {
     auto message = parse_log_line(R"({"log":"a\"b\\\u003c\u00e9\n","stream":"stderr","time":"2026-01-01T00:00:00.5Z"})", false);
     ASSERT_TRUE(message);

@@ -18,18 +18,6 @@ namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
 
-std::vector<std::string> existing_files(const std::string& path) {
-    std::vector<std::string> files;  // oldest first
-    for (int number = 1;; number++) {
-        std::string plain = concat(path, '.', number), packed = plain + ".gz";
-        if (os::exists(plain)) files.insert(files.begin(), plain);
-        else if (os::exists(packed)) files.insert(files.begin(), packed);
-        else break;
-    }
-    if (os::exists(path)) files.push_back(path);
-    return files;
-}
-
 /// Undoes JSON's escapes of a text without quotes; false on a malformed escape.
 bool unescape(std::string_view in, std::string& out) {
     out.reserve(in.size());
@@ -105,24 +93,16 @@ Result<os::Fd> unpack(const os::Fd& packed) {
     return memory;
 }
 
-/// Opens a log file for reading, through decompression when its name says so.
-Result<os::Fd> open_log_file(const std::string& path) {
-    os::Fd file = TRY(os::open_file(path, O_RDONLY));
-    if (!path.ends_with(".gz")) return file;
-    return TRY_WRAP(path, unpack(file));
-}
-
 /// Offset just behind the newline before the last `lines` lines of the file, and how many lines it holds from there.
-Result<std::pair<off_t, uint64_t>> tail_offset(const std::string& path, uint64_t lines) {
-    os::Fd file = TRY(open_log_file(path));
+Result<std::pair<off_t, uint64_t>> tail_offset(const os::Fd& file, uint64_t lines) {
     struct stat st;
-    if (::fstat(file.get(), &st) < 0) return fail_errno("fstat", path);
+    if (::fstat(file.get(), &st) < 0) return fail_errno("fstat");
     uint64_t newlines = 0;
     std::string chunk(64 * 1024, '\0');
     for (off_t end = st.st_size; end > 0;) {
         off_t start = std::max<off_t>(0, end - static_cast<off_t>(chunk.size()));
         ssize_t got = ::pread(file.get(), chunk.data(), static_cast<size_t>(end - start), start);
-        if (got < 0) return fail_errno("read", path);
+        if (got < 0) return fail_errno("read");
         for (ssize_t i = got - 1; i >= 0; i--) {
             if (chunk[static_cast<size_t>(i)] != '\n') continue;
             if (newlines == lines) return std::pair{start + i + 1, newlines};
@@ -131,6 +111,20 @@ Result<std::pair<off_t, uint64_t>> tail_offset(const std::string& path, uint64_t
         end = start;
     }
     return std::pair{off_t{0}, newlines};
+}
+
+/// The time of the first line; zero when there is no whole line yet.
+Result<Time> first_time(codec::Source& source) {
+    std::string head;
+    while (head.find('\n') == std::string::npos && head.size() < (1 << 20)) {
+        auto piece = TRY(source.pull());
+        if (piece.empty()) break;
+        head.append(piece);
+    }
+    size_t end = head.find('\n');
+    if (end == std::string::npos) return kZeroTime;
+    auto message = parse_log_line(std::string_view(head).substr(0, end), false);
+    return message ? message->time : kZeroTime;
 }
 
 /// Go's url.QueryEscape.
@@ -162,11 +156,42 @@ std::optional<LogMessage> parse_log_line(std::string_view line, bool with_attrib
     return message;
 }
 
+Result<std::optional<LogReader::Segment>> LogReader::open_segment(const std::string& path) {
+    auto file = os::open_file(path, O_RDONLY);
+    if (!file && file.error().is(ErrorKind::NotFound)) return std::optional<Segment>();
+    Segment segment;
+    segment.file = TRY(std::move(file));
+    segment.compressed = path.ends_with(".gz");
+    struct stat st;
+    if (::fstat(segment.file.get(), &st) < 0) return fail_errno("fstat", path);
+    segment.inode = st.st_ino;
+    codec::FileRangeSource plain(segment.file.get(), 0, UINT64_MAX);
+    std::unique_ptr<codec::Source> unpacked = segment.compressed ? codec::gzip_source(plain) : nullptr;
+    segment.first = TRY_WRAP(path, first_time(unpacked ? *unpacked : plain));
+    return std::optional(std::move(segment));
+}
+
+/// From the active file to the oldest: a rotation meanwhile shows a file twice (told by its first line's time), but hides none.
+Result<std::deque<LogReader::Segment>> LogReader::scan(const std::string& path) {
+    std::deque<Segment> segments;
+    for (int number = 0;; number++) {
+        std::string plain = number == 0 ? path : concat(path, '.', number);
+        auto segment = TRY(open_segment(plain));
+        if (!segment && number > 0) segment = TRY(open_segment(plain + ".gz"));
+        if (!segment && number > 0) segment = TRY(open_segment(plain));  // it moved here between the two looks
+        if (!segment && number > 0) return segments;
+        if (!segment) continue;
+        bool seen = !segments.empty() && (segments.front().inode == segment->inode ||
+                                          (!segment->first.is_zero() && !segments.front().first.is_zero() && segments.front().first <= segment->first));
+        if (!seen) segments.push_front(std::move(*segment));
+    }
+}
+
 Result<LogReader> LogReader::open(std::string path, LogOptions options) {
     LogReader reader;
     reader.path_ = std::move(path);
     reader.options_ = std::move(options);
-    for (auto& file : existing_files(reader.path_)) reader.files_.push_back(std::move(file));
+    reader.segments_ = TRY(scan(reader.path_));
     if (reader.options_.tail) TRY(reader.skip_to_tail());
     return reader;
 }
@@ -184,49 +209,47 @@ Result<void> LogReader::skip_to_tail() {
         for (uint64_t skip = matching > wanted ? matching - wanted : 0; skip > 0; skip--) TRY(next());
         return {};
     }
-    for (size_t index = files_.size(); index-- > 0;) {
-        auto [offset, lines] = TRY(tail_offset(files_[index], wanted));
+    for (size_t index = segments_.size(); index-- > 0;) {
+        auto& segment = segments_[index];
+        if (segment.compressed) {
+            segment.file = TRY(unpack(segment.file));
+            segment.compressed = false;
+        }
+        auto [offset, lines] = TRY(tail_offset(segment.file, wanted));
         if (lines < wanted && index > 0) {
             wanted -= lines;
             continue;
         }
-        files_.erase(files_.begin(), files_.begin() + static_cast<ptrdiff_t>(index));
-        TRY(open_next_file());
-        if (::lseek(current_.get(), offset, SEEK_SET) < 0) return fail_errno("lseek", path_);
+        segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(index));
+        TRY(begin_next_segment());
+        if (::lseek(current_.file.get(), offset, SEEK_SET) < 0) return fail_errno("lseek", path_);
         return {};
     }
     return {};
 }
 
-Result<bool> LogReader::open_next_file() {
-    while (!files_.empty()) {
-        std::string file = files_.front();
-        files_.pop_front();
-        auto opened = open_log_file(file);
-        // The shim may have compressed it since we looked.
-        if (!opened && opened.error().is(ErrorKind::NotFound) && !file.ends_with(".gz") && file != path_) opened = open_log_file(file + ".gz");
-        if (!opened && opened.error().is(ErrorKind::NotFound)) continue;
-        current_ = TRY(std::move(opened));
-        struct stat st;
-        if (::fstat(current_.get(), &st) < 0) return fail_errno("fstat", file);
-        current_inode_ = st.st_ino;
-        return true;
-    }
-    return false;
+Result<bool> LogReader::begin_next_segment() {
+    if (segments_.empty()) return false;
+    current_ = std::move(segments_.front());
+    segments_.pop_front();
+    if (current_.compressed) current_.file = TRY_WRAP(path_, unpack(current_.file));
+    buffer_.clear();
+    consumed_ = 0;
+    return true;
 }
 
-Result<bool> LogReader::move_past_rotation() {
-    if (!files_.empty()) return open_next_file();
-    if (!TRY(was_rotated())) return false;
-    // The file we read was rotated: what follows is the one that is now one number below it.
-    auto files = existing_files(path_);
-    size_t after = 0;
-    for (size_t i = 0; i < files.size(); i++) {
-        auto st = os::status(files[i]);
-        if (st && current_ && st->st_ino == current_inode_) after = i + 1;
-    }
-    files_.assign(files.begin() + static_cast<ptrdiff_t>(after), files.end());
-    return open_next_file();
+Result<bool> LogReader::read_more() {
+    if (!current_.file) return false;
+    size_t have = buffer_.size();
+    buffer_.resize(have + kReadBytes);
+    size_t got = TRY(os::read_some(current_.file.get(), std::span(buffer_).subspan(have)));
+    buffer_.resize(have + got);
+    return got > 0;
+}
+
+Result<bool> LogReader::was_rotated() const {
+    auto active = os::status(path_);
+    return active && (!current_.file || active->st_ino != current_.inode);
 }
 
 Result<bool> LogReader::fill() {
@@ -234,28 +257,17 @@ Result<bool> LogReader::fill() {
     consumed_ = 0;
     for (;;) {
         if (TRY(read_more())) return true;
-        // The writer may have written once more and then rotated between our read and our look at the name: after a rotation
-        // the old file is final, so one more read finds all that is left of it.
-        bool rotated = !files_.empty() || TRY(was_rotated());
-        if (!rotated) return false;
-        if (TRY(read_more())) return true;
-        if (!TRY(move_past_rotation())) return false;
-        buffer_.clear();
+        if (segments_.empty()) {
+            if (!TRY(was_rotated())) return false;
+            // The writer may have written once more before it rotated: the old file is final now, so this finds all of it.
+            if (TRY(read_more())) return true;
+            segments_ = TRY(scan(path_));
+            Time last = std::max(last_, current_.first);
+            while (!segments_.empty() && (segments_.front().inode == current_.inode || (!segments_.front().first.is_zero() && segments_.front().first <= last)))
+                segments_.pop_front();
+        }
+        if (!TRY(begin_next_segment())) return false;
     }
-}
-
-Result<bool> LogReader::read_more() {
-    if (!current_) return false;
-    size_t have = buffer_.size();
-    buffer_.resize(have + kReadBytes);
-    size_t got = TRY(os::read_some(current_.get(), std::span(buffer_).subspan(have)));
-    buffer_.resize(have + got);
-    return got > 0;
-}
-
-Result<bool> LogReader::was_rotated() const {
-    auto active = os::status(path_);
-    return active && (!current_ || active->st_ino != current_inode_);
 }
 
 std::optional<std::string_view> LogReader::take_line() {
@@ -267,11 +279,11 @@ std::optional<std::string_view> LogReader::take_line() {
 }
 
 Result<std::optional<LogMessage>> LogReader::next() {
-    if (options_.tail && *options_.tail == 0 && !current_) {
+    if (options_.tail && *options_.tail == 0 && !current_.file) {
         // Nothing of what is there is wanted: begin at the end of the active file.
         options_.tail.reset();
-        while (files_.size() > 1) files_.pop_front();
-        if (TRY(open_next_file())) ::lseek(current_.get(), 0, SEEK_END);
+        while (segments_.size() > 1) segments_.pop_front();
+        if (TRY(begin_next_segment())) ::lseek(current_.file.get(), 0, SEEK_END);
     }
     while (!finished_) {
         auto line = take_line();
@@ -280,6 +292,7 @@ Result<std::optional<LogMessage>> LogReader::next() {
             continue;
         }
         auto message = parse_log_line(*line, options_.details);
+        if (message) last_ = message->time;
         if (!message || (message->from_stderr ? !options_.with_stderr : !options_.with_stdout)) continue;
         int64_t time = message->time.unix_nano();
         if (options_.since_unix_nano && time < *options_.since_unix_nano) continue;

@@ -34,18 +34,27 @@ public:
     bool finished() const { return finished_; }
 
 private:
+    /// One file of the log, open. Files move to higher numbers while we read, so names are looked at once and never again.
+    struct Segment {
+        os::Fd file;
+        bool compressed = false;
+        uint64_t inode = 0;
+        Time first;  ///< of its first line: rises from file to file, and a file keeps it when it is compressed
+    };
+
     std::string path_;
     LogOptions options_;
-    std::deque<std::string> files_;  ///< still to read, oldest first; the active file last
-    os::Fd current_;
-    uint64_t current_inode_ = 0;
+    std::deque<Segment> segments_;  ///< still to read, oldest first
+    Segment current_;
     std::string buffer_;
     size_t consumed_ = 0;
+    Time last_;  ///< of the youngest line that was read
     bool finished_ = false;
 
+    static Result<std::deque<Segment>> scan(const std::string& path);
+    static Result<std::optional<Segment>> open_segment(const std::string& path);
     Result<void> skip_to_tail();
-    Result<bool> open_next_file();
-    Result<bool> move_past_rotation();
+    Result<bool> begin_next_segment();
     Result<bool> was_rotated() const;
     Result<bool> read_more();
     Result<bool> fill();
