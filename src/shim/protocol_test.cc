@@ -40,6 +40,14 @@ TEST(Protocol, CutOrPaddedMessagesAreRefused) {
     EXPECT_FALSE(unpack<runtime::Plan>(whole + "x"));
 }
 
+TEST(Protocol, ABooleanIsZeroOrOne) {
+    std::string bytes = pack(Attach{});
+    bytes.back() = 1;  // hold_close
+    EXPECT_TRUE(unpack<Attach>(bytes));
+    bytes.back() = 2;
+    EXPECT_FALSE(unpack<Attach>(bytes));
+}
+
 TEST(Protocol, AHugeListLengthIsRefusedWithoutAllocating) {
     std::string bytes = pack(runtime::Plan{});
     bytes.replace(4, 4, "\xff\xff\xff\xff");
