@@ -350,6 +350,61 @@ TEST_F(Security, JoinsNamespacesByDescriptorAndPidNamespaces) {
     for (auto& path : {first.cgroup_path, second.cgroup_path}) EXPECT_TRUE(cgroup::Group::at(path)->remove().has_value());
 }
 
+TEST_F(Security, RunsBehindAnInit) {
+    std::string init = os::directory_of(os::directory_of(*os::read_link("/proc/self/exe"))) + "/bin/proa-init";
+    if (!os::exists(init)) GTEST_SKIP() << "proa-init is not built";
+    Plan wanted = plan("cat /proc/1/cmdline | head -c 20; (sleep 0.05 &); (exit 3); kill -TERM $$");
+    wanted.init_path = init;
+    Outcome outcome = run(wanted);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_TRUE(outcome.out.starts_with("/sbin/docker-init")) << outcome.out;
+    EXPECT_EQ(outcome.code, 128 + SIGTERM);
+    wanted.process.args = {"nosuch"};
+    EXPECT_EQ(run(wanted).code, 127);
+    wanted.process.args = {"sh", "-c", "trap 'exit 9' USR1; kill -USR1 1; while true; do sleep 0.05; done"};
+    EXPECT_EQ(run(wanted).code, 9);
+}
+
+TEST_F(Security, RunsWithoutPivot) {
+    Plan wanted = plan("ls /; cat /etc/passwd | head -1");
+    wanted.root.no_pivot = true;
+    Outcome outcome = run(wanted);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_NE(outcome.out.find("root:x:0:0"), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.out.find("boot"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Security, SharesAndReceivesMountsWhenAsked) {
+    ASSERT_EQ(::mount("tmpfs", outside_.path().c_str(), "tmpfs", 0, nullptr), 0);
+    ASSERT_EQ(::mount(nullptr, outside_.path().c_str(), nullptr, MS_SHARED, nullptr), 0);
+    for (auto name : {"made", "seen"}) ASSERT_TRUE(os::make_directory(host(name), 0755).has_value());
+    Plan wanted = plan("mount -t tmpfs none /shared/made && touch /shared/made/here; cat >/dev/null; ls /shared/seen");
+    wanted.process.capabilities.bounding = wanted.process.capabilities.effective = wanted.process.capabilities.permitted = os::all_capabilities() & os::read_capabilities()->permitted;
+    wanted.root.propagation = Propagation::Shared;
+    Mount mount = bind(outside_.path(), "/shared");
+    mount.propagation = Propagation::RecursiveShared;
+    wanted.mounts.push_back(mount);
+    auto in = os::make_pipe(), out = os::make_pipe();
+    Streams streams;
+    streams.stdin_fd = in->read_end.get();
+    streams.stdout_fd = out->write_end.get();
+    auto init = launch(wanted, streams);
+    ASSERT_TRUE(init.has_value()) << init.error().message();
+    out->write_end.reset();
+    in->read_end.reset();
+    for (int i = 0; i < 200 && !os::exists(host("made/here")); i++) ::usleep(10000);
+    EXPECT_TRUE(os::exists(host("made/here")));
+    EXPECT_EQ(::mount("tmpfs", host("seen").c_str(), "tmpfs", 0, nullptr), 0);
+    EXPECT_TRUE(os::write_file(host("seen/new"), "").has_value());
+    in->write_end.reset();
+    EXPECT_EQ(*os::read_to_end(out->read_end.get(), 1000), "new\n");
+    EXPECT_EQ(os::wait_for_exit(init->pid)->code, 0);
+    EXPECT_TRUE(cgroup::Group::at(wanted.cgroup_path)->remove().has_value());
+    ::umount2(host("seen").c_str(), MNT_DETACH);
+    ::umount2(host("made").c_str(), MNT_DETACH);
+    ::umount2(outside_.path().c_str(), MNT_DETACH);
+}
+
 TEST_F(Security, EndsWithItsParent) {
     Plan wanted = plan("sleep 100");
     auto told = os::make_pipe();
