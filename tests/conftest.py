@@ -71,10 +71,11 @@ def private_engine(isolated, archive):
     if engine.external:
         pytest.skip("needs an engine that the test may start and kill")
     engine.load = lambda: load_images(engine, archive)
-    try:
-        yield engine
-    finally:
-        engine.destroy()
+    with isolation.OwnNetwork():
+        try:
+            yield engine
+        finally:
+            engine.destroy()
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,8 @@ class TestConfiguration:
     def test_file(self, private_engine, config, text):
         if private_engine.kind == "docker" and "/usr/sbin" == os.path.dirname(private_engine.dockerd):
             pytest.skip("20.10 says some of it otherwise")
+        if "reserved" in text and private_engine.kind == "proa":
+            pytest.skip("runc is no name of Proa's own: it may be configured")
         private_engine.write_config(config)
         refuse(private_engine, text)
 
@@ -69,7 +71,8 @@ class TestConfiguration:
     def test_second_daemon(self, private_engine):
         private_engine.start()
         first = private_engine.process
-        refuse(private_engine, "is still running")
+        refuse(private_engine, "is still running" if private_engine.kind == "docker" else "failed to start daemon")
+        assert "is still running" in private_engine.log_tail() or "another proad uses" in private_engine.log_tail()
         private_engine.process = first
         assert Http(private_engine.socket).get("/_ping").status == 200
 
@@ -118,7 +121,7 @@ class TestConfiguration:
 
     def test_tcp_listener(self, private_engine):
         import socket
-        private_engine.arguments += ["-H", "tcp://127.0.0.1:18401"]
+        private_engine.arguments += ["-H", "tcp://127.0.0.1:18401", "--tls=false"]
         private_engine.start()
         connection = socket.create_connection(("127.0.0.1", 18401), 5)
         connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")

@@ -33,7 +33,7 @@ def test_api(api, program, words):
 @pytest.mark.parametrize("program, words", ODD)
 def test_cli(docker, program, words, engine):
     done = docker("run", "--rm", "odd", program)
-    assert done.returncode in (1, 126, 127, 255)
+    assert done.returncode in ((1, 255) if engine.is_docker() else (125, 126, 127))  # Proa refuses the start
     if not engine.is_docker():
         assert any(word in done.stderr for word in words), done.stderr
 

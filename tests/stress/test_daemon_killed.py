@@ -69,6 +69,8 @@ def fetch(port):
 
 @pytest.mark.slow
 def test_twenty_writers_over_a_kill(session):
+    if session.engine.kind == "docker":
+        pytest.skip("docker-proxy and log pipes die with dockerd")
     writers = [session.run(["sh", "-c", COUNTER]) for _ in range(20)]
     server = session.run(["httpd", "-f", "-p", "80", "-h", "/www"], PortBindings={"80/tcp": [{"HostPort": "18200"}]})
     ends_meanwhile = session.run(["sh", "-c", "sleep 1.5; echo bye; exit 33"])
@@ -251,7 +253,9 @@ def test_graceful_stop_leaves_containers_running(session):
     assert_gapless(session.logs(container))
 
 
-def test_events_and_logs_of_a_dead_period_are_read_from_the_start(session):
+def test_logs_of_a_dead_period_are_read_from_the_start(session):
+    if session.engine.kind == "docker":
+        pytest.skip("a killed containerd loses what was written meanwhile")
     container = session.run(["sh", "-c", "echo before; sleep 1; echo after"])
     wait_until(lambda: session.logs(container))
     session.kill_and_restart()
