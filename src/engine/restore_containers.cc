@@ -65,16 +65,6 @@ Result<bool> reconnect(Parts& parts, const ContainerPointer& container) {
     return true;
 }
 
-/// A shim that died leaves processes only if its own death could not take them along; none may survive their record.
-void remove_remains(Parts& parts, const Record& record) {
-    auto group = cgroup::Group::at(cgroup_path(parts, record));
-    if (!group || !group->exists()) return;
-    auto killed = group->kill_all();
-    auto removed = group->remove();
-    for (auto* step : {&killed, &removed})
-        if (!*step) log::warn(concat("what container ", record.id, " left could not be removed: ", step->error().message()));
-}
-
 void restore_one(Parts& parts, const ContainerPointer& container) {
     auto record = container->record();
     std::string state = parts.paths.state(record.id);
@@ -103,7 +93,6 @@ void restore_one(Parts& parts, const ContainerPointer& container) {
             exit.shim_lost = true;
         }
     }
-    if (fate != Fate::Ended) remove_remains(parts, record);
     exit.run = container->begin_run();
     container->change([](Record& record) { record.state.running = true; });
     finish_container(parts, container, exit);
