@@ -280,8 +280,10 @@ Result<docker::DeviceRequest> parse_gpu_request(std::string_view csv) {
         else if (key == "count") TRY(count(value));
         else if (key == "device") request.device_ids = split(value, ',');
         else if (key == "capabilities") {
+            capabilities.clear();
             for (auto& capability : split(value, ','))
                 if (capability != "gpu") capabilities.push_back(capability);
+            capabilities.push_back("gpu");
         } else if (key == "options") {
             for (auto& option : TRY(split_csv(value))) {
                 auto pair = cut(option, "=");

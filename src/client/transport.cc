@@ -19,7 +19,7 @@ namespace proa::client {
 namespace {
 constexpr size_t kHeadMax = 64 << 10;
 constexpr size_t kFieldsMax = 256;
-constexpr size_t kReadSize = 64 << 10;
+constexpr size_t kReadSize = 16 << 10;
 
 Unexpected malformed(std::string_view what) {
     return fail(ErrorKind::Internal, concat("malformed HTTP response ", quote(what)));
