@@ -18,7 +18,7 @@ class TestPs:
     def test_format(self, docker, sleeper):
         line = docker.output("ps", "--format", "{{.Names}}|{{.Image}}|{{.Command}}|{{.State}}|{{.Label \"color\"}}|{{.Networks}}", "--filter", "name=" + sleeper)
         assert line == f'{sleeper}|busybox|"sleep 1000"|running|blue|bridge'
-        entry = json.loads(docker.output("ps", "--format", "json", "-f", "label=color=blue"))
+        entry = json.loads(docker.output("ps", "--format", "{{json .}}", "-f", "label=color=blue"))
         assert (entry["Names"], entry["State"], entry["Labels"], entry["Size"]) == (sleeper, "running", "color=blue", "0B")
         table = docker.output("ps", "--format", "table {{.Names}}\t{{.Status}}")
         assert re.match(r"NAMES +STATUS\n", table)
@@ -90,6 +90,7 @@ class TestExec:
     def test_terminal(self, docker, sleeper):
         with docker.terminal("exec", "-it", sleeper, "sh", rows=20, columns=66) as terminal:
             terminal.expect("/ # ")
+            time.sleep(0.5)  # the client listens for size changes (an old one: sends the first size) a little after the start
             terminal.type("stty size\r")
             terminal.expect("20 66\r\n")
             terminal.resize(21, 67)
