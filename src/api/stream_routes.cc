@@ -31,8 +31,11 @@ Result<void> attach(Call& call, Parts& parts) {
     if (!checked) return respond_attach_error(call, checked.error());
     auto& [container, options] = *checked;
     bool tty = container->read([](const container::Record& record) { return record.config.tty; });
-    auto hijacked = TRY(call.exchange().hijack(attach_head(call, tty)));
-    return engine::attach_container(parts, container, options, std::move(hijacked.fd), std::move(hijacked.early));
+    auto open = [&]() -> Result<engine::ClientStream> {
+        auto hijacked = TRY(call.exchange().hijack(attach_head(call, tty)));
+        return engine::ClientStream{std::move(hijacked.fd), std::move(hijacked.early)};
+    };
+    return engine::attach_container(parts, container, options, open);
 }
 
 Result<container::WaitCondition> wait_condition(const Call& call) {

@@ -55,23 +55,31 @@ Result<void> check_attachable(const container::Container& container) {
     return {};
 }
 
-Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, os::Fd stream, std::string early_bytes) {
-    auto record = container->record();
-    if (options.logs) TRY(replay_logs(record, options, stream));
-    if (!options.stream) return {};
-    publish_container_event(parts.events, *container, "attach");
+Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, const OpenStream& open) {
+    ClientStream client;
+    if (options.logs) {
+        // A long log and a slow client must not hold up the container's life: it is sent before the operation is taken.
+        client = TRY(open());
+        TRY(replay_logs(container->record(), options, client.stream));
+    }
+    if (!options.stream) {
+        if (!options.logs) client = TRY(open());
+        return {};
+    }
     std::unique_lock operation(container->operation());
-    record = container->record();
+    if (!client.stream) client = TRY(open());
+    publish_container_event(parts.events, *container, "attach");
+    auto record = container->record();
     bool wants_stdin = options.use_stdin && record.config.open_stdin;
     if (!record.state.running) {
         container::PendingAttach pending;
-        pending.stream = std::move(stream);
+        pending.stream = std::move(client.stream);
         pending.use_stdin = wants_stdin;
         pending.use_stdout = options.use_stdout;
         pending.use_stderr = options.use_stderr;
         pending.framed = !record.config.tty;
         pending.detach_keys = options.detach_keys;
-        pending.early_bytes = std::move(early_bytes);
+        pending.early_bytes = std::move(client.early_bytes);
         container->add_pending_attach(std::move(pending));
         return {};
     }
@@ -81,8 +89,8 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
     attach.use_stderr = options.use_stderr;
     attach.framed = !record.config.tty;
     attach.detach_keys = options.detach_keys;
-    attach.early_bytes = std::move(early_bytes);
-    return container::attach(parts.paths.state(record.id), attach, stream);
+    attach.early_bytes = std::move(client.early_bytes);
+    return container::attach(parts.paths.state(record.id), attach, client.stream);
 }
 
 }  // namespace proa::engine

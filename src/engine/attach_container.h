@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "engine/parts.h"
 
 namespace proa::engine {
@@ -15,8 +17,15 @@ Result<std::string> parse_detach_keys(const std::string& text);
 /// Errors: Conflict (paused, restarting).
 Result<void> check_attachable(const container::Container& container);
 
-/// Gives `stream` to the container: at once when it runs, else when it starts. With `logs` what was logged is written first.
-Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, os::Fd stream,
-                              std::string early_bytes);
+/// A client's connection after its response head was written.
+struct ClientStream {
+    os::Fd stream;
+    std::string early_bytes;  ///< what the client sent behind its request
+};
+using OpenStream = std::function<Result<ClientStream>()>;
+
+/// Gives the client's stream to the container: at once when it runs, else when it starts. With `logs` what was logged is written first.
+/// `open` writes the response head: the client may start the container as soon as it has read that, so it is called with starts held off.
+Result<void> attach_container(Parts& parts, const container::ContainerPointer& container, const AttachOptions& options, const OpenStream& open);
 
 }  // namespace proa::engine
