@@ -31,7 +31,7 @@ proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
 proa_module(container USES shim runtime seccomp store network schema codec codec/json cgroup os base)
 proa_module(engine USES container shim runtime seccomp store network schema codec codec/json cgroup os base)
 proa_module(api USES engine http)
-proa_module(client USES schema codec/json os base)
+proa_module(client USES http schema codec/json os base)
 proa_module(cli USES client schema codec codec/json os base)
 
 # bin/: four mains. The shim is the static, exception-free build of base, os, cgroup, runtime and shim.

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "os/file.h"
 #include "os/pty.h"
 
 namespace proa::cli {
@@ -31,6 +32,23 @@ const Flag kGlobalFlags[] = {
     {"tlsverify", 0, FlagType::Bool, "Use TLS and verify the remote"},
     {"version", 'v', FlagType::Bool, "Print version information and quit"},
 };
+
+/// What --tls... and DOCKER_TLS... ask for; any value of the variables counts. Without verification missing files are left out.
+std::optional<client::TlsFiles> tls_files(const FlagSet& globals, const std::string& config_directory) {
+    auto environment = [](const char* name) -> std::string {
+        const char* value = ::getenv(name);
+        return value ? value : "";
+    };
+    bool verify = globals.changed("tlsverify") ? globals.is("tlsverify") : !environment("DOCKER_TLS_VERIFY").empty();
+    if (!verify && !globals.is("tls") && environment("DOCKER_TLS").empty()) return std::nullopt;
+    std::string directory = environment("DOCKER_CERT_PATH").empty() ? config_directory : environment("DOCKER_CERT_PATH");
+    auto file = [&](const char* flag, const char* base) -> std::string {
+        if (globals.changed(flag)) return globals.text(flag);
+        std::string path = concat(directory, '/', base);
+        return os::exists(path) || (verify && std::string_view(base) == "ca.pem") ? path : "";
+    };
+    return client::TlsFiles{verify ? file("tlscacert", "ca.pem") : "", file("tlscert", "cert.pem"), file("tlskey", "key.pem"), verify};
+}
 
 size_t terminal_columns() {
     auto size = os::window_size(STDOUT_FILENO);
@@ -234,14 +252,10 @@ Result<client::EndpointChoice> Session::endpoint() {
 Result<client::Client*> Session::engine() {
     if (engine_) return engine_.get();
     auto choice = TRY(endpoint());
-    auto set = [](const char* name) {
-        const char* value = ::getenv(name);
-        return value && *value;
-    };
-    bool wants_tls = globals_.is("tls") || globals_.is("tlsverify") || set("DOCKER_TLS") || set("DOCKER_TLS_VERIFY");
-    auto address = TRY(client::Endpoint::parse(choice.host));
-    if (wants_tls && address.kind == client::Endpoint::Kind::Tcp)
-        return fail(ErrorKind::Unsupported, concat("cannot connect to ", choice.host, " with TLS: this build has no TLS transport module"));
+    auto tls = choice.tls ? choice.tls : tls_files(globals_, config().directory);
+    if (tls && tls->verify && !tls->ca.empty() && !os::exists(tls->ca))
+        return fail(ErrorKind::NotFound, concat("Failed to initialize: unable to resolve docker endpoint: open ", tls->ca, ": no such file or directory"));
+    auto address = TRY(client::Endpoint::parse(choice.host, std::move(tls)));
     client::HeaderList headers;
     if (auto* custom = config().content.as_object().find("HttpHeaders"); custom && custom->is_object())
         for (auto& member : custom->as_object()) headers.emplace_back(member.name, member.value.as_string());

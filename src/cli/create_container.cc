@@ -112,6 +112,12 @@ Result<DetachKeys> detach_keys(Invocation& call) {
     return keys;
 }
 
+Result<void> check_pull_policy(const FlagSet& flags) {
+    std::string policy = flags.text("pull");
+    if (policy == "always" || policy == "missing" || policy == "never" || policy.empty()) return {};
+    return fail(ErrorKind::InvalidArgument, concat("invalid pull option: '", policy, "': must be one of \"always\", \"missing\" or \"never\""));
+}
+
 int exit_code_of_error(std::string_view message) {
     auto has = [&](std::string_view text) { return message.find(text) != message.npos; };
     if (has("executable file not found") || has("no such file or directory") || has("system cannot find the file specified")) return 127;
@@ -138,8 +144,6 @@ Result<void> pull_image(Session& session, std::string_view image, std::string_vi
 Result<std::string> create_container(Invocation& call, ContainerOptions& options) {
     auto& request = options.request;
     std::string policy = call.flags.text("pull");
-    if (policy != "always" && policy != "missing" && policy != "never" && !policy.empty())
-        return fail(ErrorKind::InvalidArgument, concat("invalid pull option: '", policy, "': must be one of \"always\", \"missing\" or \"never\""));
     IdFile id_file = TRY(IdFile::create(options.id_file));
     auto reference = oci::Reference::parse(request.config.image);
     if (!reference && !is_image_id(request.config.image)) return fail(reference.error());

@@ -8,6 +8,9 @@ namespace proa::cli {
 /// Warnings and progress go to standard error.
 Result<std::string> create_container(Invocation& call, ContainerOptions& options);
 
+/// Errors: InvalidArgument `invalid pull option: ...`.
+Result<void> check_pull_policy(const FlagSet& flags);
+
 /// Pulls `image` (a reference as users write it) with progress to `fd`.
 Result<void> pull_image(Session& session, std::string_view image, std::string_view platform, bool quiet, int fd);
 

@@ -62,6 +62,7 @@ Result<void> check_terminal(const docker::ContainerConfig& config) {
 }
 
 Result<ContainerOptions> run_options(Invocation& call) {
+    TRY(check_pull_policy(call.flags));
     auto options = TRY(parse_container_options(call.flags, call.arguments));
     auto& config = options.request.config;
     if (call.flags.is("detach")) {
@@ -106,15 +107,10 @@ Result<int> run(Invocation& call) {
 }
 
 Result<int> create(Invocation& call) {
+    if (auto checked = check_pull_policy(call.flags); !checked) return container_error(call, checked.error().message());
     auto options = parse_container_options(call.flags, call.arguments);
     if (!options) return container_error(call, options.error().message());
-    auto id = create_container(call, *options);
-    if (!id) {
-        if (id.error().message().starts_with("container ID file found")) return fail(id.error());
-        container_error(call, id.error().message());
-        return exit_code_of_error(id.error().message());
-    }
-    put_line(*id);
+    put_line(TRY(create_container(call, *options)));
     return 0;
 }
 }  // namespace

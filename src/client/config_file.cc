@@ -57,12 +57,12 @@ Result<EndpointChoice> choose_endpoint(const ConfigFile& config, std::string_vie
     if (!host_flag.empty() && !context_flag.empty())
         return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify both --host and --context");
     std::string environment_host = environment("DOCKER_HOST");
-    if (!host_flag.empty()) return EndpointChoice{"default", complete_host(host_flag, default_host)};
+    if (!host_flag.empty()) return EndpointChoice{"default", complete_host(host_flag, default_host), std::nullopt};
     std::string name(context_flag);
-    if (name.empty() && !environment_host.empty()) return EndpointChoice{"default", complete_host(environment_host, default_host)};
+    if (name.empty() && !environment_host.empty()) return EndpointChoice{"default", complete_host(environment_host, default_host), std::nullopt};
     if (name.empty()) name = environment("DOCKER_CONTEXT");
     if (name.empty()) name = config.text("currentContext");
-    if (name.empty() || name == "default") return EndpointChoice{"default", complete_host(environment_host, default_host)};
+    if (name.empty() || name == "default") return EndpointChoice{"default", complete_host(environment_host, default_host), std::nullopt};
 
     std::string path = context_meta_path(config.directory, name);
     auto text = os::read_file(path);
@@ -72,7 +72,12 @@ Result<EndpointChoice> choose_endpoint(const ConfigFile& config, std::string_vie
                            path, ": no such file or directory"));
     json::Value meta = TRY_WRAP(concat("Failed to initialize: context ", quote(name)), json::parse(*text));
     std::string host = meta["Endpoints"]["docker"]["Host"].as_string();
-    return EndpointChoice{name, complete_host(host, default_host)};
+    EndpointChoice choice{name, complete_host(host, default_host), std::nullopt};
+    std::string files = concat(config.directory, "/contexts/tls/", sha256_hex(name), "/docker/");
+    auto file = [&](const char* base) { return os::exists(files + base) ? files + base : std::string(); };
+    TlsFiles tls{file("ca.pem"), file("cert.pem"), file("key.pem"), !meta["Endpoints"]["docker"]["SkipTLSVerify"].as_bool()};
+    if (!tls.ca.empty() || !tls.certificate.empty() || !tls.verify) choice.tls = std::move(tls);
+    return choice;
 }
 
 // SHA-256 (FIPS 180-4), for context directory names only: libcrypto would be the only shared library on the start path.

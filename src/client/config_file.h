@@ -24,6 +24,7 @@ std::string default_config_directory();
 struct EndpointChoice {
     std::string context;  ///< "default" or a context's name
     std::string host;     ///< an address for Endpoint::parse
+    std::optional<TlsFiles> tls;  ///< of the context
 };
 /// `host_flag` and `context_flag` are empty when not given. Errors: InvalidArgument for both at once, NotFound for a missing context.
 Result<EndpointChoice> choose_endpoint(const ConfigFile& config, std::string_view host_flag, std::string_view context_flag,

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "http/tls.h"
 #include "os/socket.h"
 
 namespace proa::client {
@@ -79,6 +80,13 @@ Result<os::Fd> connect_tcp(const Endpoint& endpoint) {
     return connected;
 }
 
+/// The plain end of a TLS connection; the library is loaded here and nowhere earlier.
+Result<os::Fd> start_tls(os::Fd socket, const Endpoint& endpoint) {
+    http::TlsConfig config{http::TlsRole::Client, endpoint.tls->ca, endpoint.tls->certificate, endpoint.tls->key, endpoint.tls->verify};
+    auto context = TRY(http::TlsContext::create(config));
+    return http::tls_connect(std::move(socket), *context, endpoint.host);
+}
+
 /// MSG_NOSIGNAL on every send: the command line keeps SIGPIPE's default for its own output.
 Result<void> send_all(int fd, std::string_view data) {
     while (!data.empty()) {
@@ -93,7 +101,7 @@ Result<void> send_all(int fd, std::string_view data) {
 }
 }  // namespace
 
-Result<Endpoint> Endpoint::parse(std::string_view text) {
+Result<Endpoint> Endpoint::parse(std::string_view text, std::optional<TlsFiles> tls) {
     Endpoint endpoint;
     endpoint.text = text;
     auto parts = cut(text, "://");
@@ -104,9 +112,9 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
         if (endpoint.path.empty()) return fail(ErrorKind::InvalidArgument, concat("unable to parse docker host `", text, "`"));
         return endpoint;
     }
-    if (scheme != "tcp" && scheme != "http") {
-        std::string hint = scheme == "ssh" ? " (ssh connections need the ssh transport module)"
-                           : scheme == "https" ? " (TLS connections need the TLS transport module)" : "";
+    if (scheme == "https" && !tls) tls.emplace();
+    if (scheme != "tcp" && scheme != "http" && scheme != "https") {
+        std::string hint = scheme == "ssh" ? " (ssh connections need the ssh transport)" : "";
         return fail(ErrorKind::Unsupported, concat("protocol ", scheme, ":// is not supported by this build", hint));
     }
     endpoint.kind = Kind::Tcp;
@@ -120,10 +128,11 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
         endpoint.port = rest.substr(colon + 1);
         rest = rest.substr(0, colon);
     } else {
-        endpoint.port = "2375";
+        endpoint.port = tls ? "2376" : "2375";
     }
     if (bracketed) rest = trim_suffix(trim_prefix(rest, "["), "]");
     endpoint.host = rest.empty() ? "localhost" : std::string(rest);
+    endpoint.tls = std::move(tls);
     return endpoint;
 }
 
@@ -191,6 +200,11 @@ Result<Connection> Connection::open(const Endpoint& endpoint) {
                                socket.error().message()), number);
         return fail(ErrorKind::Unavailable,
                     concat("Cannot connect to the Docker daemon at ", endpoint.text, ". Is the docker daemon running?"), number);
+    }
+    if (endpoint.tls) {
+        auto plain = start_tls(std::move(*socket), endpoint);
+        if (!plain) return fail(plain.error().kind(), concat("error during connect: ", endpoint.text, ": ", plain.error().message()));
+        socket = std::move(plain);
     }
     std::string host = endpoint.kind == Endpoint::Kind::Unix ? "api.moby.localhost" : concat(endpoint.host, ':', endpoint.port);
     return Connection(std::move(*socket), std::move(host));

@@ -13,6 +13,12 @@
 // Written for the command line's start path: no DNS, TLS or event loop is touched for a unix socket.
 namespace proa::client {
 
+/// How to speak TLS to a tcp:// engine. Files that are empty or missing are left out where `verify` is off.
+struct TlsFiles {
+    std::string ca, certificate, key;  ///< PEM
+    bool verify = true;                ///< check the server's certificate and name
+};
+
 /// Where an engine listens.
 struct Endpoint {
     enum class Kind { Unix, Tcp };
@@ -20,11 +26,12 @@ struct Endpoint {
     std::string path;  ///< unix socket
     std::string host, port;
     std::string base_path;  ///< tcp://host:port/prefix
+    std::optional<TlsFiles> tls;  ///< Tcp only
     std::string text;       ///< as Docker's texts show it: "unix:///run/proa/proa.sock"
 
-    /// Reads unix://, tcp:// and http:// addresses.
-    /// Errors: Unsupported for https, ssh, fd and npipe (each named), InvalidArgument for what is no address.
-    static Result<Endpoint> parse(std::string_view text);
+    /// Reads unix://, tcp:// and http:// addresses; the default port is 2376 with `tls`, else 2375.
+    /// Errors: Unsupported for ssh, fd and npipe (each named), InvalidArgument for what is no address.
+    static Result<Endpoint> parse(std::string_view text, std::optional<TlsFiles> tls = std::nullopt);
 };
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;

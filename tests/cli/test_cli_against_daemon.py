@@ -524,3 +524,37 @@ def test_proxies_of_the_config_reach_the_container(program, ok, image):
 def test_prune_asks_first(run):
     done = run("container", "prune", stdin=b"n\n")
     assert (done.returncode, done.out) == (0, "WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ")
+
+
+# cp
+
+
+def test_cp_follows_the_rules_of_unix_cp(ok, run, sleeper, tmp_path):
+    (tmp_path / "f").write_text("a\n")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/g").write_text("b\n")
+    at = lambda path: f"{sleeper}:{path}"
+    for source, target in (("f", "/tmp/"), ("f", "/tmp/f2"), ("d", "/tmp"), ("d", "/tmp/new"), ("d/.", "/tmp/flat")):
+        ok("cp", str(tmp_path) + "/" + source, at(target))
+    assert ok("exec", sleeper, "sh", "-c", "cd /tmp; cat f f2 d/g new/g flat/g; echo *") == "a\na\nb\nb\nb\nd f f2 flat new\n"
+    out = tmp_path / "out"
+    out.mkdir()
+    for source, target in (("/tmp/f", "one"), ("/tmp/d", "."), ("/tmp/d", "renamed"), ("/tmp/d/.", "flat")):
+        ok("cp", at(source), f"{out}/{target}")
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == ["d/g", "flat/g", "one", "renamed/g"]
+    assert run("cp", str(tmp_path / "d"), at("/tmp/f")).err.endswith("cannot copy directory\n")
+    assert run("cp", at("/nope"), str(out)).err == f"Error response from daemon: Could not find the file /nope in container {sleeper}\n"
+    assert run("cp", "a", "b").err == "must specify at least one container source\n"
+    assert run("cp", "a:b", "c:d").err == "copying between containers is not supported\n"
+
+
+def test_cp_streams_archives(ok, run, sleeper, tmp_path):
+    import io
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        info = tarfile.TarInfo("streamed")
+        info.size = 5
+        tar.addfile(info, io.BytesIO(b"bytes"))
+    ok("cp", "-", f"{sleeper}:/tmp", stdin=data.getvalue())
+    got = run("cp", f"{sleeper}:/tmp/streamed", "-")
+    assert tarfile.open(fileobj=io.BytesIO(got.stdout)).extractfile("streamed").read() == b"bytes"
