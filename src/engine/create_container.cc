@@ -7,6 +7,7 @@
 #include "engine/container_events.h"
 #include "engine/container_network.h"
 #include "engine/find_image.h"
+#include "engine/foreign_runtime.h"
 #include "engine/names.h"
 #include "engine/settings.h"
 #include "engine/validate_container.h"
@@ -170,8 +171,11 @@ Result<std::string> default_hostname(const Parts& parts, const Record& record) {
     return other->read([](const Record& record) { return record.config.hostname; });
 }
 
-std::vector<std::string> collect_warnings(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+std::vector<std::string> collect_warnings(const docker::ContainerConfig& config, const docker::HostConfig& host, const FoundImage& image) {
     std::vector<std::string> warnings;
+    if (!image.foreign_platform.empty())
+        warnings.push_back(concat("The requested image's platform (", image.foreign_platform, ") does not match the detected host platform (",
+                                  oci::Platform::host().text(), ") and no specific platform was requested"));
     if (config.healthcheck && !config.healthcheck->test.empty() && config.healthcheck->test[0] != "NONE")
         warnings.push_back("The image's health check is not run yet by this engine");
     if (host.network_mode == "host" && (host.publish_all_ports || (host.port_bindings && !host.port_bindings->empty())))
@@ -195,7 +199,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
     TRY(check_shared_network(config, host));
-    TRY(find_runtime(parts.settings, host.runtime));
+    TRY(check_runtime(parts.settings, host.runtime));
 
     Record record;
     record.id = random_id();
@@ -229,7 +233,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
         return fail(std::move(kept).error().wrap("create container"));
     }
     publish_container_event(parts.events, *container, "create");
-    return Created{record.id, collect_warnings(config, host)};
+    return Created{record.id, collect_warnings(config, host, image)};
 }
 
 }  // namespace proa::engine

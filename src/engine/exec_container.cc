@@ -10,8 +10,10 @@
 #include "container/shim_link.h"
 #include "engine/attach_container.h"
 #include "engine/container_events.h"
+#include "engine/foreign_runtime.h"
 #include "engine/start_container.h"
 #include "engine/start_plan.h"
+#include "os/file.h"
 
 namespace proa::engine {
 
@@ -64,6 +66,7 @@ Result<void> start_exec(Parts& parts, const ContainerPointer& container, const c
     auto config = exec->config();
     if (start.console_size) config.console_size = start.console_size;
     publish_container_event(parts.events, *container, concat("exec_start: ", command_line(config)), {{"execID", exec->id()}});
+    std::string_view stage = "exec failed: unable to start container process: ";
     auto pid = [&]() -> Result<int64_t> {
         auto inputs = TRY(process_inputs(parts, record));
         runtime::ExecPlan plan;
@@ -86,11 +89,15 @@ Result<void> start_exec(Parts& parts, const ContainerPointer& container, const c
             attach.early_bytes = std::move(early_bytes);
             message.attach = std::move(attach);
         }
-        return container::start_exec(parts.paths.state(record.id), message, plan, stream);
+        if (is_foreign(parts, record)) message.process_file = TRY(write_foreign_process(parts, record, exec->id(), plan));
+        if (!message.process_file.empty()) stage = "";  // the other runtime says that itself
+        auto started = container::start_exec(parts.paths.state(record.id), message, plan, stream);
+        if (!message.process_file.empty()) (void)os::remove_file(message.process_file);
+        return started;
     }();
     if (!pid) {
         exec->finished(exit_code_of(pid.error()));
-        return fail(Error(ErrorKind::InvalidArgument, concat("OCI runtime exec failed: exec failed: unable to start container process: ", pid.error().message(), ": unknown"),
+        return fail(Error(ErrorKind::InvalidArgument, concat("OCI runtime exec failed: ", stage, pid.error().message(), ": unknown"),
                           pid.error().number()));
     }
     exec->started(*pid);

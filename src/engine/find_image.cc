@@ -22,6 +22,8 @@ Result<FoundImage> find_image(store::ImageStore& images, const std::string& refe
     found.manifest_digest = manifest->digest.text();
     found.config = manifest->config.config;
     found.os = manifest->config.os;
+    auto own = manifest->config.platform().normalized();
+    if (platform.empty() && !oci::platform_distance(oci::Platform::host(), own)) found.foreign_platform = own.text();
     return found;
 }
 

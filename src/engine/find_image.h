@@ -9,6 +9,7 @@ struct FoundImage {
     std::string manifest_digest;  ///< of the platform that was chosen
     docker::ContainerConfig config;
     std::string os;
+    std::string foreign_platform;  ///< of the image when nobody asked for it and it is not the host's; else ""
 };
 
 /// The image that `reference` names, for `platform` ("" the host's).

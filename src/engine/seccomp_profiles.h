@@ -3,6 +3,7 @@
 #include <mutex>
 #include <string>
 
+#include "codec/json/value.h"
 #include "runtime/plan.h"
 #include "seccomp/compile.h"
 
@@ -16,6 +17,9 @@ public:
     /// The filter for `profile` (JSON text, a path of the daemon's configuration, "builtin" or "", "unconfined": empty) and a process
     /// with these capabilities. Errors: InvalidArgument for a profile that is none.
     Result<seccomp::Filter> filter(const std::string& profile, const runtime::CapabilitySets& capabilities);
+
+    /// The same as config.json's linux.seccomp, for a runtime that compiles it by itself; null for "unconfined".
+    static Result<json::Value> oci(const std::string& profile, const runtime::CapabilitySets& capabilities);
 
 private:
     std::string cache_directory_;

@@ -13,6 +13,7 @@
 #include "engine/container_events.h"
 #include "engine/container_files.h"
 #include "engine/default_network.h"
+#include "engine/foreign_runtime.h"
 #include "engine/remove_container.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
@@ -64,7 +65,8 @@ LaunchDescriptors order_descriptors(const os::Fd& plan, NetworkAttachment& netwo
     return ordered;
 }
 
-shim::Launch make_launch(const Parts& parts, const Record& record, const NetworkAttachment& network, const LaunchDescriptors& ordered) {
+shim::Launch make_launch(const Parts& parts, const Record& record, const NetworkAttachment& network, const LaunchDescriptors& ordered,
+                         const std::optional<ForeignRuntime>& foreign) {
     shim::Launch launch;
     launch.container_id = record.id;
     launch.state_directory = parts.paths.state(record.id);
@@ -75,6 +77,12 @@ shim::Launch make_launch(const Parts& parts, const Record& record, const Network
     launch.stdin_once = record.config.stdin_once;
     launch.log = log_settings(record);
     launch.proxies = network.proxies;
+    if (foreign) {
+        launch.foreign_runtime = foreign->program;
+        launch.foreign_runtime_args = foreign->arguments;
+        launch.bundle_directory = foreign->bundle;
+        launch.rootfs_mount = foreign->root;
+    }
     return launch;
 }
 
@@ -101,14 +109,15 @@ struct Launched {
     int32_t shim_pid = 0;
 };
 
-Result<Launched> launch(Parts& parts, const ContainerPointer& container, const Record& record, const runtime::Plan& plan, NetworkAttachment& network) {
+Result<Launched> launch(Parts& parts, const ContainerPointer& container, const Record& record, const runtime::Plan& plan, NetworkAttachment& network,
+                        const std::optional<ForeignRuntime>& foreign) {
     os::Fd packed = TRY(os::sealed_memfd("proa-plan", pack(plan)));
     TRY(os::make_directories(parts.paths.state(record.id), 0700));
     auto shim = TRY(parts.shims.take(os::directory_of(plan.cgroup_path)));
     auto connection = std::make_shared<shim::Connection>(std::move(shim.connection));
     pass_pending_attaches(container, *connection);
     auto ordered = order_descriptors(packed, network);
-    auto message = make_launch(parts, record, network, ordered);
+    auto message = make_launch(parts, record, network, ordered, foreign);
     auto launched = [&]() -> Result<Launched> {
         TRY(connection->request(shim::MessageType::Subscribe, std::string(), {}, kLaunchTimeoutMs));
         auto reply = TRY(connection->request(shim::MessageType::Launch, message, ordered.fds, kLaunchTimeoutMs));
@@ -203,10 +212,15 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     };
     auto plan = make_start_plan(parts, record, network);
     if (!plan) return give_up(std::move(plan).error(), 128);
-    auto launched = launch(parts, container, record, *plan, network);
+    auto foreign = prepare_foreign_runtime(parts, record, *plan, network);
+    if (!foreign) {
+        int64_t exit_code = exit_code_of_foreign(foreign.error());
+        return give_up(std::move(foreign).error(), exit_code);
+    }
+    auto launched = launch(parts, container, record, *plan, network, *foreign);
     if (!launched) {
-        int64_t exit_code = 128;
-        Error error = explain_failure(std::move(launched).error(), exit_code);
+        int64_t exit_code = *foreign ? exit_code_of_foreign(launched.error()) : 128;
+        Error error = *foreign ? explain_foreign_failure(std::move(launched).error()) : explain_failure(std::move(launched).error(), exit_code);
         return give_up(std::move(error), exit_code);
     }
     uint64_t run = container->begin_run();

@@ -32,16 +32,19 @@ std::string init_program(const Settings& settings) {
 
 }  // namespace
 
+Result<std::string> seccomp_profile_of(const Parts& parts, const Record& record) {
+    if (record.host_config.privileged) return "unconfined";
+    auto security = TRY(parse_security_options(record.host_config));
+    return security.seccomp_profile.empty() ? parts.settings.seccomp_profile : security.seccomp_profile;
+}
+
 Result<container::PlanInputs> process_inputs(Parts& parts, const Record& record) {
     container::PlanInputs inputs;
     auto security = TRY(parse_security_options(record.host_config));
     inputs.no_new_privileges = security.no_new_privileges.value_or(parts.settings.no_new_privileges);
-    std::string profile = security.seccomp_profile.empty() ? parts.settings.seccomp_profile : security.seccomp_profile;
-    if (!record.host_config.privileged) {
-        auto filter = TRY(parts.seccomp.filter(profile, TRY(container::capability_sets(record.host_config))));
-        inputs.seccomp_bpf = std::move(filter.bpf);
-        inputs.seccomp_flags = filter.flags;
-    }
+    auto filter = TRY(parts.seccomp.filter(TRY(seccomp_profile_of(parts, record)), TRY(container::capability_sets(record.host_config))));
+    inputs.seccomp_bpf = std::move(filter.bpf);
+    inputs.seccomp_flags = filter.flags;
     for (auto& [name, ulimit] : parts.settings.default_ulimits) inputs.default_ulimits.push_back(ulimit);
     inputs.default_shm_size = parts.settings.default_shm_size;
     return inputs;

@@ -11,4 +11,7 @@ Result<runtime::Plan> make_start_plan(Parts& parts, const container::Record& rec
 /// The parts of that which an exec needs too: filter, privileges, limits.
 Result<container::PlanInputs> process_inputs(Parts& parts, const container::Record& record);
 
+/// The seccomp profile for SeccompProfiles: "unconfined" for a privileged container.
+Result<std::string> seccomp_profile_of(const Parts& parts, const container::Record& record);
+
 }  // namespace proa::engine

@@ -150,7 +150,13 @@ Result<void> RootBuilder::place(const Mount& mount, os::Fd& tree, int target) {
     }
     if (unsigned long flags = propagation_flags(mount.propagation))
         TRY(os::change_mount(tree.get(), {0, 0, flags & ~static_cast<unsigned long>(MS_REC), -1, (flags & MS_REC) != 0}, mount.destination));
-    return os::move_mount(tree.get(), target, mount.destination);
+    auto moved = os::move_mount(tree.get(), target, mount.destination);
+    if (moved || moved.error().number() != EINVAL) return moved;
+    struct stat source, place;
+    if (::fstat(tree.get(), &source) < 0 || ::fstat(target, &place) < 0 || S_ISDIR(source.st_mode) == S_ISDIR(place.st_mode)) return moved;
+    return fail(ErrorKind::InvalidArgument,
+                "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type",
+                ENOTDIR);
 }
 
 namespace {
