@@ -178,7 +178,7 @@ private:
 json::Object client_info(Session& session, const std::string& context) {
     return {{"Debug", session.globals().is("debug")}, {"Platform", json::Object{{"Name", "Proa"}}}, {"Version", PROA_VERSION},
             {"DefaultAPIVersion", std::string(client::kApiVersion)}, {"GitCommit", concat("proa-", PROA_RELEASE)}, {"GoVersion", "none"},
-            {"Os", "linux"}, {"Arch", "amd64"}, {"BuildTime", ""}, {"Context", context}, {"Plugins", json::Array()}, {"Warnings", json::Value()}};
+            {"Os", "linux"}, {"Arch", "amd64"}, {"BuildTime", PROA_BUILD_TIME}, {"Context", context}, {"Plugins", json::Array()}, {"Warnings", json::Value()}};
 }
 
 Result<int> run(Invocation& call) {

@@ -32,7 +32,7 @@ json::Object client_part(const std::string& version, const std::string& context)
             {"GoVersion", "none"},
             {"Os", "linux"},
             {"Arch", "amd64"},
-            {"BuildTime", ""},
+            {"BuildTime", ansi_time(PROA_BUILD_TIME)},
             {"Context", context}};
 }
 
@@ -41,7 +41,7 @@ std::string client_text(const json::Object& client) {
     std::string api = value["ApiVersion"].as_string();
     if (api != client::kApiVersion) api += concat(" (downgraded from ", client::kApiVersion, ")");
     return concat("Client: ", value["Platform"]["Name"].as_string(), "\n Version:\t", value["Version"].as_string(), "\n API version:\t", api,
-                  "\n Git commit:\t", value["GitCommit"].as_string(), "\n OS/Arch:\t", value["Os"].as_string(), "/", value["Arch"].as_string(),
+                  "\n Git commit:\t", value["GitCommit"].as_string(), "\n Built:\t", value["BuildTime"].as_string(), "\n OS/Arch:\t", value["Os"].as_string(), "/", value["Arch"].as_string(),
                   "\n Context:\t", value["Context"].as_string(), "\n");
 }
 
