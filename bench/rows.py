@@ -53,6 +53,11 @@ class Bench:
         self.count += 1
         return f"bench-{self.count}"
 
+    @staticmethod
+    def pause():
+        """The kernel goes cold, as between real starts; the floor pauses as long."""
+        time.sleep(0.05)
+
     @property
     def daemons(self):
         return [p for p in self.peers if p.socket]
@@ -72,6 +77,7 @@ class Bench:
         for number in self.rounds():
             for net, row in rows.items():
                 for peer in self.peers:
+                    self.pause()
                     value = peer.run("run", "--rm", "--network", net, IMAGE, "true")
                     if number:
                         row.add(peer.name, value)
@@ -87,6 +93,7 @@ class Bench:
         for number in self.rounds():
             for peer in self.daemons:
                 one, two = peer.connection(), peer.connection()
+                self.pause()
                 begin = time.perf_counter()
                 container = json.loads(self.ask(one, 201, "POST", VERSION + "/containers/create", {"Image": IMAGE, "Cmd": ["true"]}))["Id"]
                 self.ask(one, 204, "POST", f"{VERSION}/containers/{container}/start")
@@ -113,6 +120,7 @@ class Bench:
         row = Row("bare OCI bundle, run", "ms", [("floor", "<=", 1.5), ("crun", ">=", 2), ("runc", ">=", 4)])
         for number in self.rounds():
             for runtime in self.runtimes:
+                self.pause()
                 value = runtime.run()
                 if number:
                     row.add("proa" if runtime.name == "proa-runtime" else runtime.name, value)
