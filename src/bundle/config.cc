@@ -2,7 +2,6 @@
 
 #include <linux/mount.h>
 #include <sys/personality.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "bundle/mount_options.h"
 #include "os/capability.h"
 #include "os/file.h"
+#include "runtime/oci_names.h"
 #include "seccomp/compile.h"
 
 namespace proa::bundle {
@@ -38,17 +38,11 @@ Result<void> read_number(const json::Value& value, std::string_view field, T& ta
     return {};
 }
 
-constexpr std::pair<std::string_view, runtime::NamespaceType> kNamespaces[] = {
-    {"mount", runtime::NamespaceType::Mount}, {"network", runtime::NamespaceType::Network}, {"pid", runtime::NamespaceType::Pid},
-    {"ipc", runtime::NamespaceType::Ipc},     {"uts", runtime::NamespaceType::Uts},         {"user", runtime::NamespaceType::User},
-    {"cgroup", runtime::NamespaceType::Cgroup}, {"time", runtime::NamespaceType::Time},
-};
-
 Result<void> read_namespaces(const json::Value& linux_part, Plan& plan) {
     for (auto& item : linux_part["namespaces"].as_array()) {
         const std::string& name = item["type"].as_string();
-        auto known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces), [&](auto& entry) { return entry.first == name; });
-        if (known == std::end(kNamespaces)) return invalid(concat("namespace ", quote(name), " does not exist"));
+        auto known = std::find_if(std::begin(runtime::kNamespaceNames), std::end(runtime::kNamespaceNames), [&](auto& entry) { return entry.first == name; });
+        if (known == std::end(runtime::kNamespaceNames)) return invalid(concat("namespace ", quote(name), " does not exist"));
         for (auto& other : plan.namespaces)
             if (other.type == known->second) return invalid(concat("malformed spec file: duplicated ns ", quote(name)));
         const std::string& path = item["path"].as_string();
@@ -247,18 +241,11 @@ Result<uint64_t> capability_mask(const json::Value& names) {
 }
 
 namespace {
-constexpr std::pair<std::string_view, int> kRlimits[] = {
-    {"RLIMIT_CPU", RLIMIT_CPU},         {"RLIMIT_FSIZE", RLIMIT_FSIZE},   {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_STACK", RLIMIT_STACK},
-    {"RLIMIT_CORE", RLIMIT_CORE},       {"RLIMIT_RSS", RLIMIT_RSS},       {"RLIMIT_NPROC", RLIMIT_NPROC},     {"RLIMIT_NOFILE", RLIMIT_NOFILE},
-    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_AS", RLIMIT_AS},         {"RLIMIT_LOCKS", RLIMIT_LOCKS},     {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
-    {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},   {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},
-};
-
 Result<void> read_rlimits(const json::Value& list, runtime::Process& process) {
     for (auto& item : list.as_array()) {
         const std::string& name = item["type"].as_string();
-        auto known = std::find_if(std::begin(kRlimits), std::end(kRlimits), [&](auto& entry) { return entry.first == name; });
-        if (known == std::end(kRlimits)) return invalid(concat("invalid rlimit type ", quote(name)));
+        auto known = std::find_if(std::begin(runtime::kRlimitNames), std::end(runtime::kRlimitNames), [&](auto& entry) { return entry.first == name; });
+        if (known == std::end(runtime::kRlimitNames)) return invalid(concat("invalid rlimit type ", quote(name)));
         for (auto& other : process.rlimits)
             if (other.resource == known->second) return invalid(concat("rlimit ", name, " is given twice"));
         process.rlimits.push_back({known->second, TRY(number<uint64_t>(item["soft"], "rlimit soft")), TRY(number<uint64_t>(item["hard"], "rlimit hard"))});

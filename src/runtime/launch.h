@@ -22,6 +22,9 @@ struct Streams {
     int gate_listener = -1;            ///< create(): a listening SOCK_SEQPACKET socket that is the gate instead of Init::start_gate
 };
 
+/// The plan whose program runs behind `init_path`, bound to /sbin/docker-init. launch() and create() do that by themselves.
+Plan with_init(Plan plan);
+
 /// A started (or created) process. The caller is its parent and must reap it.
 struct Init {
     pid_t pid = -1;

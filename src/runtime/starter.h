@@ -57,9 +57,6 @@ private:
     Error death_of_init();
 };
 
-/// The plan whose program runs behind `init_path`, bound to /sbin/docker-init.
-Plan with_init(Plan plan);
-
 /// Writes uid_map and gid_map of a process in a new user namespace.
 Result<void> write_id_maps(pid_t pid, const std::vector<IdMapping>& uids, const std::vector<IdMapping>& gids);
 

@@ -55,18 +55,6 @@ std::string_view go_architecture() {
 #endif
 }
 
-std::vector<std::string> native_architectures() {
-#if defined(__x86_64__)
-    return {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"};
-#elif defined(__aarch64__)
-    return {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"};
-#elif defined(__s390x__)
-    return {"SCMP_ARCH_S390X", "SCMP_ARCH_S390"};
-#else
-    return {};
-#endif
-}
-
 Unexpected refuse(std::string text) { return fail(ErrorKind::InvalidArgument, "seccomp profile: " + std::move(text)); }
 
 /// "4.8" against the running kernel's "6.1.0-13-amd64".
@@ -91,6 +79,20 @@ bool has_capability(uint64_t capabilities, const std::string& name) {
     return number && capabilities >> *number & 1;
 }
 
+}  // namespace
+
+std::vector<std::string> native_architectures() {
+#if defined(__x86_64__)
+    return {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"};
+#elif defined(__aarch64__)
+    return {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"};
+#elif defined(__s390x__)
+    return {"SCMP_ARCH_S390X", "SCMP_ARCH_S390"};
+#else
+    return {};
+#endif
+}
+
 bool applies(const Rule& rule, uint64_t capabilities) {
     auto on_this = [](const std::string& architecture) { return architecture == go_architecture(); };
     auto& in = rule.includes;
@@ -105,6 +107,7 @@ bool applies(const Rule& rule, uint64_t capabilities) {
     return out.minimum_kernel.empty() || !kernel_is_at_least(out.minimum_kernel);
 }
 
+namespace {
 Result<uint32_t> action_value(Action action, std::optional<uint32_t> number) {
     uint32_t code = number.value_or(EPERM) & 0xffff;
     switch (action) {

@@ -24,6 +24,12 @@ Result<Filter> compile(const Profile& profile, uint64_t capabilities);
 /// compiled anew. Thread-safe between processes.
 Result<Filter> compile_cached(const Profile& profile, uint64_t capabilities, const std::string& directory);
 
+/// Whether the rule holds for a process with these capabilities on this machine and kernel.
+bool applies(const Rule& rule, uint64_t capabilities);
+
+/// What a profile without architectures means: "SCMP_ARCH_X86_64" and those that it runs as well.
+std::vector<std::string> native_architectures();
+
 /// Numbers of system calls that libseccomp 2.5.4 does not know, -1 for the others. The same on all architectures but uretprobe.
 int recent_syscall_number(std::string_view name);
 

@@ -111,6 +111,18 @@ std::optional<Operator> operator_from_name(std::string_view name) {
     return std::nullopt;
 }
 
+std::string_view action_name(Action action) {
+    for (auto& [name, known] : kActions)
+        if (known == action) return name;
+    return "";
+}
+
+std::string_view operator_name(Operator op) {
+    for (auto& [name, known] : kOperators)
+        if (known == op) return name;
+    return "";
+}
+
 Result<Profile> parse_profile(std::string_view text) {
     auto parsed = json::parse(text);
     if (!parsed) return refuse(parsed.error().message());

@@ -52,5 +52,7 @@ Result<Profile> parse_profile(std::string_view json);
 
 std::optional<Action> action_from_name(std::string_view name);      ///< "SCMP_ACT_ERRNO"
 std::optional<Operator> operator_from_name(std::string_view name);  ///< "SCMP_CMP_EQ"
+std::string_view action_name(Action action);      ///< "SCMP_ACT_ERRNO"; of two names the older one
+std::string_view operator_name(Operator op);      ///< "SCMP_CMP_EQ"
 
 }  // namespace proa::seccomp

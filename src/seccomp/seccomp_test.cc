@@ -17,6 +17,7 @@
 #include "os/capability.h"
 #include "os/file.h"
 #include "seccomp/compile.h"
+#include "seccomp/oci_profile.h"
 
 namespace proa::seccomp {
 namespace {
@@ -132,6 +133,18 @@ TEST(CustomProfile, NamesItsFaults) {
               "'name' and 'names' were specified in the seccomp profile, use either 'name' or 'names'");
     auto profile = parse_profile(R"({"defaultAction":"SCMP_ACT_ALLOW","flags":["NOPE"]})");
     EXPECT_FALSE(compile(*profile, 0).has_value());
+}
+
+TEST(OciProfile, MeansTheSameAsTheProfile) {
+    for (uint64_t capabilities : {kDocker, kAdmin}) {
+        auto value = oci_profile(default_profile(), capabilities);
+        EXPECT_EQ(value["defaultAction"].as_string(), "SCMP_ACT_ERRNO");
+        auto text = json::print(value);
+        EXPECT_EQ(text.find("includes"), std::string::npos);
+        auto again = parse_profile(text);
+        ASSERT_TRUE(again) << again.error().message();
+        EXPECT_EQ(compile(*again, 0)->bpf, compile(default_profile(), capabilities)->bpf);
+    }
 }
 
 TEST(Cache, GivesTheSameBytesWithoutCompiling) {

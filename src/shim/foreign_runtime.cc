@@ -109,10 +109,12 @@ Result<runtime::Init> ForeignRuntime::start_process(std::vector<std::string> sub
     const std::string pid_file = file("runtime.pid"), console_path = file("console.sock");
     TRY(os::remove_file(pid_file));
     subcommand.insert(subcommand.end(), {"--pid-file", pid_file});
-    os::Fd console_listener;
+    os::Fd console_listener, directory;
     if (terminal) {
         console_listener = TRY(os::listen_unix(console_path, os::SocketType::Stream, 0600));
-        subcommand.insert(subcommand.end(), {"--console-socket", console_path});
+        // By our descriptor: a socket's address has no room for long directories.
+        directory = TRY(os::open_file(settings_.state_directory, O_PATH | O_DIRECTORY));
+        subcommand.insert(subcommand.end(), {"--console-socket", concat("/proc/", ::getpid(), "/fd/", directory.get(), "/console.sock")});
     }
     subcommand.insert(subcommand.end(), operands.begin(), operands.end());
     auto done = run(subcommand, streams);

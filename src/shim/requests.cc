@@ -132,6 +132,7 @@ Result<runtime::Init> Shim::start_container(const Launch& message, runtime::Plan
     for (uint32_t i = 0; i < message.plan_descriptors; i++) descriptors.push_back(fds[1 + i].get());
     streams.descriptors = descriptors;
     if (!message.foreign_runtime.empty()) {
+        parked_.reset();
         foreign_.emplace(ForeignRuntime::Settings{message.foreign_runtime, message.foreign_runtime_args, message.container_id,
                                                   message.bundle_directory, message.state_directory, message.rootfs_mount});
         TRY(foreign_->mount_root(plan.root));
