@@ -82,6 +82,8 @@ def private_engine(isolated, archive):
 def skip_old(request):
     if request.node.get_closest_marker("modern") and request.getfixturevalue("engine").is_docker(20):
         pytest.skip("differs in Docker 20.10")
+    if request.node.get_closest_marker("proa") and (os.environ.get("PROA_TEST_DOCKERD") or os.environ.get("PROA_TEST_HOST") and request.getfixturevalue("engine").is_docker()):
+        pytest.skip("holds for Proa only")
 
 
 @pytest.fixture(autouse=True)

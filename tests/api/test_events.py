@@ -154,6 +154,8 @@ def test_exec(api, events):
 def test_filters(api, name):
     container = api.run("true", name=name, Labels={"color": "blue"})
     api.wait(container)
+    die = "/events?since=1&until={}&filters=" + quote(json.dumps({"container": [name], "event": ["die"]}))
+    wait_until(lambda: api.get(die.format(f"{time.time():.9f}")).body, what="the event of the end")
     now = f"{time.time():.9f}"
 
     def ask(**filters):

@@ -144,7 +144,7 @@ class TestKill:
         for bad in ("FOO", "0", "99"):
             answer = api.post(f"/containers/{container}/kill?signal={bad}")
             assert answer.status == 400, answer
-            assert answer.message.lower().endswith(f"invalid signal: {bad.lower()}")
+            assert answer.message.lower().endswith((f"invalid signal: {bad.lower()}", f"does not support signal {bad}"))
 
     def test_sigterm_to_init_without_handler_is_ignored(self, api):
         container = api.run("sleep", "100")
