@@ -177,6 +177,12 @@ class Engine:
 
     def end_leftovers(self):
         """Processes in our cgroups, and helpers whose command line names our directory; by pid."""
+        for path in glob.glob(f"/sys/fs/cgroup/freezer{self.cgroup_parent}/**/freezer.state", recursive=True):
+            with open(path, "w") as file:  # a paused process does not die
+                file.write("THAWED")
+        for path in glob.glob(f"/sys/fs/cgroup{self.cgroup_parent}/**/cgroup.freeze", recursive=True):
+            with open(path, "w") as file:
+                file.write("0")
         pids = set()
         for path in glob.glob(f"/sys/fs/cgroup/*{self.cgroup_parent}/**/cgroup.procs", recursive=True):
             try:
