@@ -177,12 +177,15 @@ class Engine:
 
     def end_leftovers(self):
         """Processes in our cgroups, and helpers whose command line names our directory; by pid."""
-        for path in glob.glob(f"/sys/fs/cgroup/freezer{self.cgroup_parent}/**/freezer.state", recursive=True):
-            with open(path, "w") as file:  # a paused process does not die
-                file.write("THAWED")
-        for path in glob.glob(f"/sys/fs/cgroup{self.cgroup_parent}/**/cgroup.freeze", recursive=True):
-            with open(path, "w") as file:
-                file.write("0")
+        # a paused process does not die
+        thaw = {path: "THAWED" for path in glob.glob(f"/sys/fs/cgroup/freezer{self.cgroup_parent}/**/freezer.state", recursive=True)}
+        thaw.update({path: "0" for path in glob.glob(f"/sys/fs/cgroup{self.cgroup_parent}/**/cgroup.freeze", recursive=True)})
+        for path, word in thaw.items():
+            try:
+                with open(path, "w") as file:
+                    file.write(word)
+            except OSError:
+                pass  # it has just gone
         pids = set()
         for path in glob.glob(f"/sys/fs/cgroup/*{self.cgroup_parent}/**/cgroup.procs", recursive=True):
             try:
