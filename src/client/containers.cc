@@ -107,9 +107,17 @@ Call wait_call(Client& engine, std::string_view id, std::string_view condition) 
 }
 
 Result<int> wait_result(Connection& connection) {
-    json::Value answer = TRY(json::parse(TRY(connection.read_body(1 << 20))));
-    if (auto& message = answer["Error"]["Message"]; !message.as_string().empty()) return fail(ErrorKind::Internal, message.as_string());
-    return static_cast<int>(answer["StatusCode"].as_int());
+    // The answer is one value; the end of the body may come later and is not waited for.
+    json::Splitter splitter;
+    char buffer[4096];
+    while (size_t got = TRY(connection.read(buffer))) {
+        auto values = splitter.feed(std::string_view(buffer, got));
+        if (values.empty()) continue;
+        json::Value answer = TRY(json::parse(values[0]));
+        if (auto& message = answer["Error"]["Message"]; !message.as_string().empty()) return fail(ErrorKind::Internal, message.as_string());
+        return static_cast<int>(answer["StatusCode"].as_int());
+    }
+    return fail(ErrorKind::Unavailable, "the connection ended before the container's exit code came");
 }
 
 }  // namespace proa::client

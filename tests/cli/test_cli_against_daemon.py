@@ -1,7 +1,7 @@
 """The command line against a running engine, as scripts use it.
 
-PROA_TEST_CLI   the program (default: docker); it is called under the name `docker`
-PROA_TEST_HOST  the engine's address, unix:///... (required)
+PROA_TEST_CLI   the program (default: the proa beside the engine under test); it is called under the name `docker`
+PROA_TEST_HOST  the engine's address, unix:///... (default: the engine that the whole suite tests)
 
 Every test holds for the real docker client on a real Docker engine; run it there first when a test changes.
 """
@@ -18,30 +18,33 @@ import uuid
 
 import pytest
 
-CLI = os.environ.get("PROA_TEST_CLI", "docker")
-HOST = os.environ.get("PROA_TEST_HOST", "")
 BUSYBOX = os.environ.get("PROA_TEST_BUSYBOX", "/bin/busybox")
 APPLETS = "sh sleep true false echo cat env id hostname stty seq md5sum kill touch pwd tty head wc".split()
-pytestmark = pytest.mark.skipif(not HOST, reason="PROA_TEST_HOST is not set")
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
+@pytest.fixture(autouse=True)
+def tidy():
+    """Instead of the suite's: what these tests share lives as long as this file's tests."""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory, engine):
     """The client under the name docker, with a config directory of its own."""
     folder = tmp_path_factory.mktemp("cli")
     link = folder / "docker"
-    link.symlink_to(subprocess.check_output(["bash", "-c", f"command -v {CLI}"], text=True).strip())
+    client = os.environ.get("PROA_TEST_CLI", os.path.join(engine.bin, "proa"))
+    link.symlink_to(subprocess.check_output(["bash", "-c", f"command -v {client}"], text=True).strip())
     (folder / "config").mkdir()
     return folder
 
 
-@pytest.fixture(scope="session")
-def environment(program):
+@pytest.fixture(scope="module")
+def environment(program, engine):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")}
-    return {**kept, "DOCKER_HOST": HOST, "DOCKER_CONFIG": str(program / "config")}
+    return {**kept, "DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(program / "config")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run(program, environment):
     def call(*arguments, stdin=b"", env=None, timeout=30):
         done = subprocess.run([str(program / "docker"), *arguments], input=stdin, capture_output=True, timeout=timeout, env={**environment, **(env or {})})
@@ -50,7 +53,7 @@ def run(program, environment):
     return call
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ok(run):
     def call(*arguments, **options):
         done = run(*arguments, **options)
@@ -59,7 +62,7 @@ def ok(run):
     return call
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def image(ok, tmp_path_factory):
     """A busybox image of our own; removed at the end."""
     folder = tmp_path_factory.mktemp("image")
@@ -494,11 +497,11 @@ def test_api_version_pin(run):
     assert done.returncode == 1 and "client version 1.99 is too new. Maximum supported API version is" in done.err
 
 
-def test_contexts_and_config(program, run, ok, sleeper):
+def test_contexts_and_config(program, environment, run, ok, sleeper):
     import hashlib
     meta = program / "config/contexts/meta" / hashlib.sha256(b"there").hexdigest()
     meta.mkdir(parents=True)
-    (meta / "meta.json").write_text(json.dumps({"Name": "there", "Metadata": {}, "Endpoints": {"docker": {"Host": HOST, "SkipTLSVerify": False}}}))
+    (meta / "meta.json").write_text(json.dumps({"Name": "there", "Metadata": {}, "Endpoints": {"docker": {"Host": environment["DOCKER_HOST"], "SkipTLSVerify": False}}}))
     no_host = {"DOCKER_HOST": ""}
     assert sleeper in ok("--context", "there", "ps", env=no_host)
     assert sleeper in ok("ps", env={**no_host, "DOCKER_CONTEXT": "there"})
