@@ -78,7 +78,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
         pending.use_stdout = options.use_stdout;
         pending.use_stderr = options.use_stderr;
         pending.framed = !record.config.tty;
-        pending.detach_keys = options.detach_keys;
+        if (record.config.tty) pending.detach_keys = options.detach_keys;  // bytes that are piped in are data, never keys
         pending.early_bytes = std::move(client.early_bytes);
         container->add_pending_attach(std::move(pending));
         return {};
@@ -88,7 +88,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
     attach.use_stdout = options.use_stdout;
     attach.use_stderr = options.use_stderr;
     attach.framed = !record.config.tty;
-    attach.detach_keys = options.detach_keys;
+    if (record.config.tty) attach.detach_keys = options.detach_keys;
     attach.early_bytes = std::move(client.early_bytes);
     return container::attach(parts.paths.state(record.id), attach, client.stream);
 }

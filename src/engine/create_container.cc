@@ -105,6 +105,7 @@ void fill_host_defaults(docker::HostConfig& host, const docker::ContainerConfig&
     if (host.shm_size == 0) host.shm_size = settings.default_shm_size;
     if (host.runtime.empty()) host.runtime = settings.default_runtime;
     if (host.restart_policy.name.empty()) host.restart_policy.name = "no";
+    if (host.resources.pids_limit && *host.resources.pids_limit == 0) host.resources.pids_limit.reset();
     if (host.privileged) {
         host.masked_paths.reset();
         host.readonly_paths.reset();

@@ -85,7 +85,7 @@ Result<void> start_exec(Parts& parts, const ContainerPointer& container, const c
             attach.use_stdout = config.attach_stdout;
             attach.use_stderr = config.attach_stderr;
             attach.framed = !config.tty;
-            if (config.tty || config.attach_stdin) attach.detach_keys = TRY(parse_detach_keys(config.detach_keys));
+            if (config.tty) attach.detach_keys = TRY(parse_detach_keys(config.detach_keys));
             attach.early_bytes = std::move(early_bytes);
             message.attach = std::move(attach);
         }

@@ -22,6 +22,10 @@ BUSYBOX = os.environ.get("PROA_TEST_BUSYBOX", "/bin/busybox")
 APPLETS = "sh sleep true false echo cat env id hostname stty seq md5sum kill touch pwd tty head wc".split()
 
 
+# What Proa refuses by name so far: these hold on Docker, and on Proa from the day it is carried out.
+not_yet = pytest.mark.skipif("PROA_TEST_HOST" not in os.environ, reason="refused by name so far")
+
+
 @pytest.fixture(autouse=True)
 def tidy():
     """Instead of the suite's: what these tests share lives as long as this file's tests."""
@@ -409,6 +413,7 @@ def test_save_and_load(ok, image, tmp_path):
     assert ok("load", "-q", stdin=archive.read_bytes()) == f"Loaded image: {image}:latest\n"
 
 
+@not_yet
 def test_networks(ok, run, sleeper, name):
     assert re.match(r"NETWORK ID +NAME +DRIVER +SCOPE\n", ok("network", "ls"))
     assert re.fullmatch("[0-9a-f]{64}\n", ok("network", "create", "--label", "x=y", name + "n"))
@@ -419,6 +424,7 @@ def test_networks(ok, run, sleeper, name):
     assert run("network", "rm", name + "n").err.startswith(f"Error response from daemon: network {name}n not found\n")
 
 
+@not_yet
 def test_volumes(ok, run, image, name):
     assert ok("volume", "create", "--label", "x=y", name + "v") == name + "v\n"
     assert json.loads(ok("volume", "ls", "--format", "json", "-f", "name=" + name + "v"))["Labels"] == "x=y"
@@ -532,6 +538,7 @@ def test_prune_asks_first(run):
 # cp
 
 
+@not_yet
 def test_cp_follows_the_rules_of_unix_cp(ok, run, sleeper, tmp_path):
     (tmp_path / "f").write_text("a\n")
     (tmp_path / "d").mkdir()
@@ -551,6 +558,7 @@ def test_cp_follows_the_rules_of_unix_cp(ok, run, sleeper, tmp_path):
     assert run("cp", "a:b", "c:d").err == "copying between containers is not supported\n"
 
 
+@not_yet
 def test_cp_streams_archives(ok, run, sleeper, tmp_path):
     import io
     data = io.BytesIO()
