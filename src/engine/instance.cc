@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,6 +24,18 @@ Result<void> ensure_directory(const std::string& path, mode_t mode) {
     auto st = TRY(os::status(path));
     if ((st.st_mode & 07777) != mode && ::chmod(path.c_str(), mode) < 0) return fail_errno("chmod", path);
     return {};
+}
+
+constexpr int kLockWaitMs = 3000;
+constexpr timespec kLockStep{0, 50'000'000};
+
+/// A daemon that was killed a moment ago may have a child between its clone and its exec, which shares the lock until then.
+bool lock_within(const os::Fd& file, int wait_ms) {
+    for (int waited = 0; ::flock(file.get(), LOCK_EX | LOCK_NB) < 0; waited += 50) {
+        if (waited >= wait_ms) return false;
+        ::nanosleep(&kLockStep, nullptr);
+    }
+    return true;
 }
 
 Result<void> check_pidfile(const std::string& path) {
@@ -47,7 +60,7 @@ Result<Instance> Instance::claim(const Settings& settings, const Paths& paths) {
     TRY(ensure_directory(paths.states(), 0700));
     TRY(ensure_directory(paths.namespaces(), 0700));
     instance.lock_ = TRY(os::open_file(paths.data_root + "/lock", O_RDWR | O_CREAT, 0600));
-    if (::flock(instance.lock_.get(), LOCK_EX | LOCK_NB) < 0)
+    if (!lock_within(instance.lock_, kLockWaitMs))
         return fail(ErrorKind::Conflict, concat("failed to start daemon: another proad uses the data root ", paths.data_root));
     TRY(check_pidfile(settings.pidfile));
     TRY(os::make_directories(os::directory_of(settings.pidfile), 0755));

@@ -18,6 +18,8 @@ using container::ContainerPointer;
 using container::Record;
 
 constexpr int64_t kKillGraceMilliseconds = 10000;
+/// Between the end of a process and our knowledge of it: a signal that finds nobody waits so long for the news.
+constexpr int64_t kEndingMilliseconds = 5000;
 
 Result<int> stop_signal_of(const Record& record, const std::string& asked) {
     if (!asked.empty()) return parse_signal(asked);
@@ -63,7 +65,7 @@ Result<void> stop_container(Parts& parts, const ContainerPointer& container, con
         auto ended_within = [&](int64_t ms) { return os::wait_readable(waiter->ready_fd(), ms < 0 ? -1 : static_cast<int>(std::min<int64_t>(ms, INT32_MAX))); };
         auto delivered = deliver(parts, container, signal);
         // A container that ended by itself in this moment is stopped all the same.
-        if (!delivered && container->state().running && !TRY(ended_within(200))) return delivered;
+        if (!delivered && container->state().running && !TRY(ended_within(kEndingMilliseconds))) return delivered;
         if (!TRY(ended_within(seconds < 0 ? -1 : seconds * 1000))) {
             auto killed = deliver(parts, container, SIGKILL);
             if (!TRY(ended_within(kKillGraceMilliseconds))) {
@@ -92,7 +94,8 @@ Result<void> kill_container(Parts& parts, const ContainerPointer& container, std
     bool final = signal == SIGKILL || signal == TRY(stop_signal_of(record, ""));
     if (final) remember_manual_stop(parts, container);
     auto delivered = deliver(parts, container, signal);
-    if (!delivered && !container->state().running)
+    bool ended = !delivered && (!container->state().running || (delivered.error().is(ErrorKind::NotFound) && TRY(wait_until_stopped(container, kEndingMilliseconds))));
+    if (ended)
         return fail(ErrorKind::Conflict, concat("cannot kill container: ", record.name, ": container ", record.id, " is not running"));
     if (!delivered) return delivered;
     // Docker answers a SIGKILL after the end, so that a script's next command finds the container stopped.
