@@ -79,9 +79,9 @@ protected:
         outside_.reset();
     }
 
-    /// Namespaces end in the background, their veth ends with them.
+    /// Namespaces end in the background, one after the other with all others of the machine; their veth ends with them.
     bool wait_for_links(size_t count) {
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < 6000; i++) {
             if (value(os::list_links(host_)).size() == count) return true;
             ::usleep(10000);
         }
