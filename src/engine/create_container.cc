@@ -102,6 +102,7 @@ void fill_host_defaults(docker::HostConfig& host, const docker::ContainerConfig&
         host.log_config.config.emplace();
     }
     if (host.ipc_mode.empty()) host.ipc_mode = settings.default_ipc_mode;
+    if (host.cgroupns_mode.empty()) host.cgroupns_mode = settings.default_cgroupns_mode;
     if (host.shm_size == 0) host.shm_size = settings.default_shm_size;
     if (host.runtime.empty()) host.runtime = settings.default_runtime;
     if (host.restart_policy.name.empty()) host.restart_policy.name = "no";

@@ -67,7 +67,13 @@ Result<std::unique_ptr<DefaultNetwork>> DefaultNetwork::open(const Settings& set
         if (!prefix) return fail(ErrorKind::InvalidArgument, concat("invalid bip: ", settings.bip));
         options.address = *prefix;
     }
-    options.ipv6 = settings.ipv6;
+    if (settings.ipv6) return fail(ErrorKind::Unsupported, "failed to start daemon: ipv6 on the default bridge is not supported yet by proad");
+    if (!settings.default_address_pools.empty()) options.pools.clear();
+    for (auto& pool : settings.default_address_pools) {
+        auto base = os::IpPrefix::parse(pool.base);
+        if (!base) return fail(ErrorKind::InvalidArgument, concat("invalid default-address-pool base: ", pool.base));
+        options.pools.push_back(network::SubnetPool{base->network(), static_cast<int>(pool.size)});
+    }
     options.mtu = static_cast<uint32_t>(settings.mtu);
     options.ip_forward = settings.ip_forward;
     options.icc = settings.icc;
