@@ -41,7 +41,7 @@ void add_system_routes(Router& router, Parts& parts) {
     router.get("/_ping", [](Call& call) { return ping(call, true); });
     router.head("/_ping", [](Call& call) { return ping(call, false); });
     router.get("/version", [&parts](Call& call) -> Result<void> {
-        return call.respond_object(200, engine::version_of(kApiVersionMax.text(), parts.settings.min_api_version));
+        return call.respond_object(200, engine::version_of(kApiVersionMax.text(), parts.settings()->min_api_version));
     });
     router.get("/info", [&parts](Call& call) -> Result<void> { return call.respond_json(200, json::print(TRY(engine::system_info(parts)))); });
     router.get("/plugins", [](Call& call) -> Result<void> { return call.respond_json(200, "[]"); });

@@ -52,7 +52,8 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto shims = TRY(container::ShimSupply::create({shim_path(), cgroup_parent, 2}));
     engine::Parts* self = nullptr;
     engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
-    engine::Parts parts{paths, settings, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp};
+    engine::CurrentSettings current(settings);
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp};
     self = &parts;
     reports.connect(parts);
     TRY(engine::restore_containers(parts));
@@ -74,7 +75,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
         bool stop = false;
         while (auto signal = os::next_signal(signals)) {
             if (*signal == SIGCHLD) shims->reap();
-            else if (*signal == SIGHUP) engine::reload(parts, settings, apply_log_settings);
+            else if (*signal == SIGHUP) engine::reload(parts, current, apply_log_settings);
             else stop = true;
         }
         if (stop) break;

@@ -16,13 +16,13 @@ std::vector<std::string> first_of(const docker::Strings& own, const std::vector<
 
 Result<network::DnsOverrides> dns_overrides(const Parts& parts, const Record& record) {
     network::DnsOverrides overrides;
-    for (auto& text : first_of(record.host_config.dns, parts.settings.dns)) {
+    for (auto& text : first_of(record.host_config.dns, parts.settings()->dns)) {
         auto address = os::IpAddress::parse(text);
         if (!address) return fail(ErrorKind::InvalidArgument, concat("invalid DNS server address: ", text));
         overrides.servers.push_back(*address);
     }
-    overrides.search = first_of(record.host_config.dns_search, parts.settings.dns_search);
-    overrides.options = first_of(record.host_config.dns_options, parts.settings.dns_opts);
+    overrides.search = first_of(record.host_config.dns_search, parts.settings()->dns_search);
+    overrides.options = first_of(record.host_config.dns_options, parts.settings()->dns_opts);
     return overrides;
 }
 

@@ -196,12 +196,12 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     if (own_check) return fail(ErrorKind::Unsupported, "Healthcheck is not supported yet by this engine");
     FoundImage image = TRY(find_image(parts.images, config.image, options.platform));
     merge_config(config, image.config);
-    fill_host_defaults(host, config, parts.settings);
+    fill_host_defaults(host, config, *parts.settings());
     TRY(validate_container(config, host));
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
     TRY(check_shared_network(config, host));
-    TRY(check_runtime(parts.settings, host.runtime));
+    TRY(check_runtime(*parts.settings(), host.runtime));
 
     Record record;
     record.id = random_id();

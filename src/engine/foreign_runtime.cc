@@ -87,7 +87,8 @@ Result<void> check_runtime(const Settings& settings, std::string_view name) {
 
 Result<std::optional<ForeignRuntime>> prepare_foreign_runtime(const Parts& parts, const Record& record, const runtime::Plan& plan,
                                                               const NetworkAttachment& network) {
-    auto runtime = TRY(find_runtime(parts.settings, record.host_config.runtime));
+    auto settings = parts.settings();
+    auto runtime = TRY(find_runtime(*settings, record.host_config.runtime));
     if (!runtime) {
         TRY(os::remove_tree(bundle_of(parts, record)));  // of a start before the settings changed
         return std::nullopt;

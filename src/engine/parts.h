@@ -3,6 +3,7 @@
 #include "container/event_bus.h"
 #include "container/exec.h"
 #include "container/record_store.h"
+#include "engine/current_settings.h"
 #include "engine/paths.h"
 
 namespace proa::store {
@@ -19,12 +20,11 @@ namespace proa::engine {
 class DefaultNetwork;
 class RestartScheduler;
 class SeccompProfiles;
-struct Settings;
 
 /// References to the parts that bin/proad builds, for use cases that need many of them. It owns nothing and does nothing.
 struct Parts {
     const Paths& paths;
-    const Settings& settings;
+    const CurrentSettings& current_settings;
     container::Table& containers;
     container::RecordStore& records;
     container::EventBus& events;
@@ -35,6 +35,9 @@ struct Parts {
     DefaultNetwork& network;
     RestartScheduler& restarts;
     SeccompProfiles& seccomp;
+
+    /// Those of this moment; hold the pointer as long as anything in them is used.
+    std::shared_ptr<const Settings> settings() const { return current_settings.load(); }
 };
 
 }  // namespace proa::engine

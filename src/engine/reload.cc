@@ -8,13 +8,14 @@
 
 namespace proa::engine {
 
-void reload(Parts& parts, Settings& settings, const std::function<void(const Settings&)>& apply_log) {
-    log::info(concat("Got signal to reload configuration, reloading from: ", settings.config_path));
-    auto reloaded = reload_settings(settings);
+void reload(Parts& parts, CurrentSettings& current, const std::function<void(const Settings&)>& apply_log) {
+    auto settings = current.load();
+    log::info(concat("Got signal to reload configuration, reloading from: ", settings->config_path));
+    auto reloaded = reload_settings(*settings);
     if (!reloaded) return log::error(reloaded.error().message());
     for (auto& warning : reloaded->settings.warnings) log::warn(warning);
-    settings = std::move(reloaded->settings);
-    apply_log(settings);
+    apply_log(reloaded->settings);
+    current.store(std::move(reloaded->settings));
     log::info(concat("Reloaded configuration: ", reloaded->text));
     std::map<std::string, std::string> attributes(reloaded->attributes.begin(), reloaded->attributes.end());
     char name[256] = {};

@@ -187,7 +187,7 @@ void note_running(const ContainerPointer& container, const Paths& paths, const N
 
 std::string cgroup_path(const Parts& parts, const Record& record) {
     std::string parent = record.host_config.resources.cgroup_parent;
-    if (parent.empty()) parent = parts.settings.cgroup_parent;
+    if (parent.empty()) parent = parts.settings()->cgroup_parent;
     if (parent.empty()) parent = "/proa";
     return os::join_path("/" + parent, record.id);
 }

@@ -35,18 +35,19 @@ std::string init_program(const Settings& settings) {
 Result<std::string> seccomp_profile_of(const Parts& parts, const Record& record) {
     if (record.host_config.privileged) return "unconfined";
     auto security = TRY(parse_security_options(record.host_config));
-    return security.seccomp_profile.empty() ? parts.settings.seccomp_profile : security.seccomp_profile;
+    return security.seccomp_profile.empty() ? parts.settings()->seccomp_profile : security.seccomp_profile;
 }
 
 Result<container::PlanInputs> process_inputs(Parts& parts, const Record& record) {
     container::PlanInputs inputs;
     auto security = TRY(parse_security_options(record.host_config));
-    inputs.no_new_privileges = security.no_new_privileges.value_or(parts.settings.no_new_privileges);
+    auto settings = parts.settings();
+    inputs.no_new_privileges = security.no_new_privileges.value_or(settings->no_new_privileges);
     auto filter = TRY(parts.seccomp.filter(TRY(seccomp_profile_of(parts, record)), TRY(container::capability_sets(record.host_config))));
     inputs.seccomp_bpf = std::move(filter.bpf);
     inputs.seccomp_flags = filter.flags;
-    for (auto& [name, ulimit] : parts.settings.default_ulimits) inputs.default_ulimits.push_back(ulimit);
-    inputs.default_shm_size = parts.settings.default_shm_size;
+    for (auto& [name, ulimit] : settings->default_ulimits) inputs.default_ulimits.push_back(ulimit);
+    inputs.default_shm_size = settings->default_shm_size;
     return inputs;
 }
 
@@ -69,8 +70,8 @@ Result<runtime::Plan> make_start_plan(Parts& parts, const Record& record, const 
     if (host.pid_mode.starts_with("container:")) inputs.pid_pid = TRY(joined_pid(parts, host.pid_mode, "PID"));
     inputs.cgroup_path = cgroup_path(parts, record);
     inputs.cgroup_v2 = TRY(cgroup::layout())->version == cgroup::Version::V2;
-    bool wants_init = host.init.value_or(parts.settings.init);
-    if (wants_init) inputs.init_path = init_program(parts.settings);
+    bool wants_init = host.init.value_or(parts.settings()->init);
+    if (wants_init) inputs.init_path = init_program(*parts.settings());
     return container::make_plan(record, inputs);
 }
 

@@ -58,7 +58,7 @@ Result<void> stop_container(Parts& parts, const ContainerPointer& container, con
     auto record = container->record();
     if (!record.state.running) return fail(ErrorKind::NotModified, "");
     int signal = TRY(stop_signal_of(record, options.signal));
-    int64_t seconds = options.timeout_seconds.value_or(record.config.stop_timeout.value_or(parts.settings.default_stop_timeout));
+    int64_t seconds = options.timeout_seconds.value_or(record.config.stop_timeout.value_or(parts.settings()->default_stop_timeout));
     remember_manual_stop(parts, container);
     if (!cancel_restart(parts, container)) {
         auto waiter = TRY(container->wait_for(container::WaitCondition::NotRunning));

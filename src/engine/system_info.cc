@@ -175,7 +175,8 @@ docker::Version version_of(const std::string& api_version, const std::string& mi
 }
 
 Result<json::Value> system_info(Parts& parts) {
-    auto& settings = parts.settings;
+    auto current = parts.settings();
+    auto& settings = *current;
     auto* layout = TRY(cgroup::layout());
     bool v2 = layout->version == cgroup::Version::V2;
     utsname name{};
@@ -244,7 +245,7 @@ std::vector<docker::Network> list_networks(Parts& parts, bool with_containers) {
         network.options = {{"com.docker.network.bridge.default_bridge", "true"},
                            {"com.docker.network.bridge.enable_icc", bridge->icc ? "true" : "false"},
                            {"com.docker.network.bridge.enable_ip_masquerade", bridge->masquerade ? "true" : "false"},
-                           {"com.docker.network.bridge.host_binding_ipv4", parts.settings.ip},
+                           {"com.docker.network.bridge.host_binding_ipv4", parts.settings()->ip},
                            {"com.docker.network.bridge.name", bridge->name},
                            {"com.docker.network.driver.mtu", concat(bridge->mtu)}};
         networks.push_back(std::move(network));
