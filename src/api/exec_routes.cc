@@ -3,6 +3,7 @@
 #include "container/monitor.h"
 #include "engine/exec_container.h"
 #include "engine/resize_container.h"
+#include "schema/docker/stream.h"
 
 namespace proa::api {
 
@@ -28,13 +29,9 @@ Result<void> create(Call& call, Parts& parts) {
 /// A failure after the hijack goes into the stream, in a stdout frame unless the exec has a terminal.
 void write_failure(const os::Fd& stream, bool tty, const std::string& message) {
     std::string text = message + "\r\n";
-    if (!tty) {
-        auto size = static_cast<uint32_t>(text.size());
-        std::string head{1, 0, 0, 0};
-        for (int shift : {24, 16, 8, 0}) head.push_back(static_cast<char>(size >> shift & 255));
-        text = head + text;
-    }
-    (void)os::write_all(stream.get(), text);  // the client may have gone
+    std::string frame;
+    if (!tty) docker::append_frame(frame, docker::StreamId::Stdout, text);
+    (void)os::write_all(stream.get(), tty ? text : frame);  // the client may have gone
     (void)os::shutdown_write(stream.get());
 }
 

@@ -4,6 +4,7 @@
 #include "engine/container_stats.h"
 #include "engine/read_logs.h"
 #include "engine/watch_events.h"
+#include "schema/docker/stream.h"
 
 namespace proa::api {
 
@@ -80,12 +81,8 @@ public:
         if (timestamps_) line += rfc3339_nano_fixed(message.time) + " ";
         if (details_) line += message.attributes + " ";
         line += message.text;
-        if (!tty_) {
-            auto size = static_cast<uint32_t>(line.size());
-            pending_.append({static_cast<char>(message.from_stderr ? 2 : 1), 0, 0, 0});
-            for (int shift : {24, 16, 8, 0}) pending_.push_back(static_cast<char>(size >> shift & 255));
-        }
-        pending_ += line;
+        if (tty_) pending_ += line;
+        else docker::append_frame(pending_, message.from_stderr ? docker::StreamId::Stderr : docker::StreamId::Stdout, line);
         if (pending_.size() >= kFlushBytes) return flush();
         return {};
     }

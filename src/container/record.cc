@@ -6,3 +6,21 @@ PROA_JSON_TABLE(proa::container::Record, "Record", field<&T::id>("ID"), field<&T
                 field<&T::networks>("Networks"), field<&T::state>("State"), field<&T::ports>("Ports"), field<&T::mounts>("Mounts"),
                 field<&T::sandbox_id>("SandboxID"), field<&T::sandbox_key>("SandboxKey"), field<&T::restart_count>("RestartCount"),
                 field<&T::manually_stopped>("ManuallyStopped"), field<&T::removing>("Removing"), field<&T::log_path>("LogPath"))
+
+namespace proa::container {
+
+void clear_endpoints(Record& record) {
+    record.ports.clear();
+    for (auto& [name, endpoint] : record.networks) {
+        endpoint.endpoint_id.clear();
+        endpoint.gateway.clear();
+        endpoint.ip_address.clear();
+        endpoint.ip_prefix_len = 0;
+        endpoint.ipv6_gateway.clear();
+        endpoint.global_ipv6_address.clear();
+        endpoint.global_ipv6_prefix_len = 0;
+        endpoint.mac_address.clear();
+    }
+}
+
+}  // namespace proa::container

@@ -26,6 +26,9 @@ struct Record {
     std::string log_path;
 };
 
+/// What only a running container has: addresses and published ports.
+void clear_endpoints(Record& record);
+
 }  // namespace proa::container
 
 PROA_JSON_DECLARE(proa::container::Record)

@@ -3,16 +3,16 @@
 #include "container/log_reader.h"
 #include "container/shim_link.h"
 #include "engine/container_events.h"
+#include "schema/docker/stream.h"
 
 namespace proa::engine {
 
 namespace {
 
 std::string framed(const container::LogMessage& message) {
-    auto size = static_cast<uint32_t>(message.text.size());
-    std::string frame{static_cast<char>(message.from_stderr ? 2 : 1), 0, 0, 0};
-    for (int shift : {24, 16, 8, 0}) frame.push_back(static_cast<char>(size >> shift & 255));
-    return frame + message.text;
+    std::string frame;
+    docker::append_frame(frame, message.from_stderr ? docker::StreamId::Stderr : docker::StreamId::Stdout, message.text);
+    return frame;
 }
 
 Result<void> replay_logs(const container::Record& record, const AttachOptions& options, const os::Fd& stream) {

@@ -12,4 +12,12 @@ void publish_container_event(container::EventBus& events, const container::Conta
     events.publish("container", std::move(action), container.id(), std::move(attributes));
 }
 
+void publish_network_events(container::EventBus& events, const container::Record& record, const std::string& action) {
+    for (auto& [name, endpoint] : record.networks) {
+        if (endpoint.network_id.empty()) continue;
+        std::string type = name == "none" ? "null" : name == "host" ? "host" : "bridge";
+        events.publish("network", action, endpoint.network_id, {{"container", record.id}, {"name", name}, {"type", type}});
+    }
+}
+
 }  // namespace proa::engine

@@ -8,4 +8,7 @@ namespace proa::engine {
 void publish_container_event(container::EventBus& events, const container::Container& container, std::string action,
                              std::map<std::string, std::string> attributes = {});
 
+/// Publishes `action` ("connect", "disconnect") of every network that the record has an endpoint on.
+void publish_network_events(container::EventBus& events, const container::Record& record, const std::string& action);
+
 }  // namespace proa::engine

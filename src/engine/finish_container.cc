@@ -24,17 +24,6 @@ bool wants_restart(const Record& record, int64_t exit_code) {
     return policy.name == "on-failure" && exit_code != 0 && (policy.maximum_retry_count == 0 || record.restart_count < policy.maximum_retry_count);
 }
 
-void clear_endpoint(docker::EndpointSettings& endpoint) {
-    endpoint.endpoint_id.clear();
-    endpoint.gateway.clear();
-    endpoint.ip_address.clear();
-    endpoint.ip_prefix_len = 0;
-    endpoint.ipv6_gateway.clear();
-    endpoint.global_ipv6_address.clear();
-    endpoint.global_ipv6_prefix_len = 0;
-    endpoint.mac_address.clear();
-}
-
 /// The record of a container that has just ended.
 Record note_ended(const ContainerPointer& container, const container::ContainerExit& exit, bool restart) {
     return container->change([&](Record& record) {
@@ -48,8 +37,7 @@ Record note_ended(const ContainerPointer& container, const container::ContainerE
         state.finished_at = exit.finished;
         if (exit.shim_lost) state.error = "the container's shim was killed and took the container with it";
         if (restart) record.restart_count++;
-        record.ports.clear();
-        for (auto& [name, endpoint] : record.networks) clear_endpoint(endpoint);
+        clear_endpoints(record);
         return record;
     });
 }
@@ -73,11 +61,7 @@ void end_remains(Parts& parts, const Record& record) {
 
 /// Network first, then `die`: the order that Docker's clients see.
 void publish_end(Parts& parts, const ContainerPointer& container, const Record& before, const container::ContainerExit& exit) {
-    for (auto& [name, endpoint] : before.networks) {
-        if (endpoint.network_id.empty()) continue;
-        std::string type = name == "none" ? "null" : name == "host" ? "host" : "bridge";
-        parts.events.publish("network", "disconnect", endpoint.network_id, {{"container", before.id}, {"name", name}, {"type", type}});
-    }
+    publish_network_events(parts.events, before, "disconnect");
     int64_t seconds = std::max<int64_t>(0, exit.finished.seconds - before.state.started_at.seconds);
     publish_container_event(parts.events, *container, "die", {{"exitCode", concat(exit.exit_code)}, {"execDuration", concat(seconds)}});
 }

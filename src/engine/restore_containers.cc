@@ -71,6 +71,7 @@ void restore_one(Parts& parts, const ContainerPointer& container) {
     bool has_state = os::exists(state + "/running");
     bool thought_running = record.state.running && !record.state.restarting;
     if (!thought_running && !has_state) {
+        container->change([](Record& record) { clear_endpoints(record); });  // of a start that was cut short
         if (record.state.restarting) {
             container->change([](Record& record) {
                 record.state.running = record.state.restarting = false;

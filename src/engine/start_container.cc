@@ -149,6 +149,7 @@ void note_failure(Parts& parts, const ContainerPointer& container, int64_t exit_
         record.state.status = record.state.started_at.is_zero() ? "created" : "exited";
         record.state.exit_code = exit_code;
         record.state.error = message;
+        clear_endpoints(record);
         return record;
     });
     container->take_pending_attaches();
@@ -156,15 +157,17 @@ void note_failure(Parts& parts, const ContainerPointer& container, int64_t exit_
     (void)os::remove_tree(parts.paths.state(record.id));
 }
 
-void publish_network_events(Parts& parts, const Record& record, std::string_view action) {
-    for (auto& [name, endpoint] : record.networks) {
-        if (endpoint.network_id.empty()) continue;
-        std::string type = name == "host" || name == "none" ? (name == "none" ? "null" : "host") : "bridge";
-        parts.events.publish("network", std::string(action), endpoint.network_id, {{"container", record.id}, {"name", name}, {"type", type}});
-    }
+/// Address and ports are kept before the launch: a daemon that dies in between finds them when it finds the container running.
+Result<void> note_endpoints(Parts& parts, const ContainerPointer& container, const NetworkAttachment& network) {
+    auto record = container->change([&](Record& record) {
+        record.networks = network.networks;
+        record.ports = network.ports;
+        return record;
+    });
+    return parts.records.save(record, container::RecordStore::Durable::No);
 }
 
-void note_running(const ContainerPointer& container, const Paths& paths, const NetworkAttachment& network, int64_t pid) {
+void note_running(const ContainerPointer& container, const Paths& paths, int64_t pid) {
     container->change([&](Record& record) {
         auto& state = record.state;
         state.status = "running";
@@ -175,8 +178,6 @@ void note_running(const ContainerPointer& container, const Paths& paths, const N
         state.error.clear();
         state.started_at = now();
         record.manually_stopped = false;
-        record.networks = network.networks;
-        record.ports = network.ports;
         record.sandbox_id = random_id();
         record.sandbox_key = concat(paths.namespaces(), '/', short_id(record.sandbox_id));
         return record;
@@ -203,13 +204,15 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     }
     network = std::move(*attached);
     record.networks = network.networks;
-    publish_network_events(parts, record, "connect");
+    record.ports = network.ports;
+    publish_network_events(parts.events, record, "connect");
     auto give_up = [&](Error error, int64_t exit_code) -> Result<void> {
         parts.network.detach(record);
-        publish_network_events(parts, record, "disconnect");
+        publish_network_events(parts.events, record, "disconnect");
         note_failure(parts, container, exit_code, error.message());
         return fail(std::move(error));
     };
+    if (auto noted = note_endpoints(parts, container, network); !noted) return give_up(std::move(noted).error(), 128);
     auto plan = make_start_plan(parts, record, network);
     if (!plan) return give_up(std::move(plan).error(), 128);
     auto foreign = prepare_foreign_runtime(parts, record, *plan, network);
@@ -224,7 +227,7 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
         return give_up(std::move(error), exit_code);
     }
     uint64_t run = container->begin_run();
-    note_running(container, parts.paths, network, launched->pid);
+    note_running(container, parts.paths, launched->pid);
     auto running = container->record();
     (void)os::make_symlink(concat("/proc/", launched->pid, "/ns/net"), running.sandbox_key);  // a convenience for nsenter
     auto saved = parts.records.save(running, durability_of(running));
