@@ -105,13 +105,15 @@ Result<void> start_exec(Parts& parts, const ContainerPointer& container, const c
 }
 
 Result<void> resize_exec(Parts& parts, const container::ExecPointer& exec, uint16_t height, uint16_t width) {
+    auto ended = [&] { return fail(ErrorKind::NotFound, concat("process does not exist ", exec->id(), ": not found")); };
     for (int step = 0; !exec->running(); step++) {
-        if (exec->exit_code()) return fail(ErrorKind::NotFound, concat("process does not exist ", exec->id(), ": not found"));
+        if (exec->exit_code()) return ended();
         if (step == kResizeWaitSteps) return fail(ErrorKind::Internal, "timeout waiting for exec session ready");
         timespec pause{0, kResizeStepNanoseconds};
         ::nanosleep(&pause, nullptr);
     }
-    return container::resize(parts.paths.state(exec->container_id()), exec->id(), height, width);
+    auto resized = container::resize(parts.paths.state(exec->container_id()), exec->id(), height, width);
+    return !resized && resized.error().is(ErrorKind::NotFound) ? ended() : resized;
 }
 
 }  // namespace proa::engine

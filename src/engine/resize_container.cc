@@ -17,8 +17,11 @@ Result<os::WindowSize> parse_window_size(const std::string& height, const std::s
 }
 
 Result<void> resize_container(Parts& parts, const container::ContainerPointer& container, os::WindowSize size) {
-    if (!container->state().running) return fail(ErrorKind::Conflict, concat("container ", container->id(), " is not running"));
-    TRY(container::resize(parts.paths.state(container->id()), "", size.height, size.width));
+    auto not_running = [&] { return fail(ErrorKind::Conflict, concat("container ", container->id(), " is not running")); };
+    if (!container->state().running) return not_running();
+    auto resized = container::resize(parts.paths.state(container->id()), "", size.height, size.width);
+    if (!resized && resized.error().is(ErrorKind::NotFound)) return not_running();  // it ends in this moment
+    if (!resized) return resized;
     publish_container_event(parts.events, *container, "resize", {{"height", concat(size.height)}, {"width", concat(size.width)}});
     return {};
 }

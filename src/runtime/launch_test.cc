@@ -94,6 +94,30 @@ TEST_F(Launch, StartsFromAParkedLauncher) {
     EXPECT_TRUE(cgroup::Group::at(wanted.cgroup_path)->remove().has_value());
 }
 
+TEST_F(Launch, MakesDevicesWhateverTimeTheirRulesTake) {
+    // More or fewer rules keep the controller busy at another time of the init's way to its devices.
+    for (int count : {0, 50, 200, 400, 600, 800, 1000}) {
+        std::vector<cgroup::DeviceRule> rules{{false, 'a', -1, -1, "rwm"}};
+        for (int minor = 0; minor < count; minor++) rules.push_back({true, 'c', 240, minor, "rwm"});
+        for (char type : {'c', 'b'}) rules.push_back({true, type, -1, -1, "m"});
+        for (int minor : {3, 5, 7, 8, 9}) rules.push_back({true, 'c', 1, minor, "rwm"});
+        rules.push_back({true, 'c', 5, 0, "rwm"});
+        Plan wanted = plan({"sh", "-c", "echo x >/dev/null && head -c 4 /dev/zero | wc -c"});
+        wanted.limits.devices = rules;
+        Outcome outcome = run(wanted);
+        EXPECT_EQ(outcome.error, "") << count;
+        EXPECT_EQ(outcome.out, "4\n") << count;
+        auto parked = ParkedLauncher::park("/proa-test/pool-2");
+        ASSERT_TRUE(parked.has_value()) << parked.error().message();
+        wanted = plan({"sh", "-c", "echo x >/dev/null && exit 6"});
+        wanted.limits.devices = rules;
+        auto init = parked->launch(wanted, Streams{});
+        ASSERT_TRUE(init.has_value()) << count << ": " << init.error().message();
+        EXPECT_EQ(os::wait_for_exit(init->pid)->code, 6);
+        EXPECT_TRUE(cgroup::Group::at(wanted.cgroup_path)->remove().has_value());
+    }
+}
+
 TEST_F(Launch, WaitsAtTheGate) {
     Plan wanted = plan({"sh", "-c", "exit 4"});
     auto init = create(wanted, Streams{});

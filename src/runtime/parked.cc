@@ -167,7 +167,7 @@ Result<Init> ParkedLauncher::launch(const Plan& plan, const Streams& streams) {
         if (TRY(cgroup::Group::at(plan.cgroup_path)).exists()) return fail(ErrorKind::Conflict, concat("cgroup ", plan.cgroup_path, " exists already"), EEXIST);
         TRY(state->group.rename(plan.cgroup_path));
         state->has_group = false;
-        starter.adopt_group(state->group);
+        TRY(starter.adopt_group(state->group));
     } else {
         TRY(starter.create_group());
     }

@@ -112,7 +112,25 @@ Result<void> Starter::create_group() {
     bool existed = TRY(cgroup::Group::at(plan_.cgroup_path)).exists();
     group_ = TRY(cgroup::Group::create(plan_.cgroup_path));
     remove_group_ = !existed;
-    return {};
+    return apply_devices_early();
+}
+
+Result<void> Starter::adopt_group(cgroup::Group group) {
+    group_ = std::move(group);
+    remove_group_ = true;
+    return apply_devices_early();
+}
+
+Result<void> Starter::apply_devices_early() {
+    // A v1 group takes device rules one at a time, first of all one that denies everything: an init that already lives in it could not
+    // make or open a device in between. cgroup2 takes them in one piece, which is better done beside the init.
+    if (devices_later_ || unified_devices()) return {};
+    return group_->apply_devices(plan_.limits.devices);
+}
+
+bool Starter::unified_devices() const {
+    auto layout = cgroup::layout();
+    return layout && (*layout)->version == cgroup::Version::V2;
 }
 
 Result<void> Starter::open_channel() {
@@ -200,7 +218,7 @@ Result<Init> Starter::start() {
 Result<Init> Starter::finish() {
     if (group_) {
         TRY(group_->apply_without_devices(plan_.limits));
-        if (!devices_later_) TRY(group_->apply_devices(plan_.limits.devices));
+        if (!devices_later_ && unified_devices()) TRY(group_->apply_devices(plan_.limits.devices));
     }
     limits_applied_ = true;
     TRY(release_when_limited());

@@ -25,7 +25,7 @@ public:
     Result<void> open_sources();
     Result<void> create_group();
     /// `group` exists already and becomes the container's; on failure it is removed.
-    void adopt_group(cgroup::Group group) { group_ = std::move(group); remove_group_ = true; }
+    Result<void> adopt_group(cgroup::Group group);
     Result<void> open_channel();
     InitContext context() const;
     void close_child_end() { child_end_.reset(); }
@@ -50,6 +50,8 @@ private:
     bool devices_later_ = false, limits_applied_ = false, done_ = false;
 
     bool needs_pause() const;
+    bool unified_devices() const;
+    Result<void> apply_devices_early();
     Result<void> clone();
     Result<void> answer(Incoming incoming, bool& executing, bool& ready);
     Result<void> release_when_limited();
