@@ -113,7 +113,9 @@ Result<void> resize_exec(Parts& parts, const container::ExecPointer& exec, uint1
         ::nanosleep(&pause, nullptr);
     }
     auto resized = container::resize(parts.paths.state(exec->container_id()), exec->id(), height, width);
-    return !resized && resized.error().is(ErrorKind::NotFound) ? ended() : resized;
+    // It may end in this moment, alone (the shim says so) or with its container.
+    bool gone = !resized && (resized.error().is(ErrorKind::NotFound) || resized.error().is(ErrorKind::Conflict));
+    return gone ? ended() : resized;
 }
 
 }  // namespace proa::engine
