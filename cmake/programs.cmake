@@ -32,7 +32,11 @@ endif()
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/bin/proa.cc)
   add_executable(proa ${CMAKE_SOURCE_DIR}/src/bin/proa.cc)
   target_link_libraries(proa PRIVATE proa_cli)
-  target_link_options(proa PRIVATE -static-libstdc++ -static-libgcc)
+  # Linked as C, with libstdc++ by name: as C++ the driver would add libm, which nothing here uses and every start would pay for.
+  set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")
+  set_target_properties(proa PROPERTIES LINKER_LANGUAGE C)
+  target_link_libraries(proa PRIVATE -l:libstdc++.a)
+  target_link_options(proa PRIVATE -static-libgcc)
 endif()
 
 # TLS is a module that is loaded on first use, so that programs without TLS do not map OpenSSL. It has its own libstdc++: only

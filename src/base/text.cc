@@ -1,6 +1,5 @@
 #include "base/text.h"
 
-#include <cmath>
 #include <cstdlib>
 
 namespace proa {
@@ -188,7 +187,7 @@ Result<int64_t> parse_bytes(std::string_view text) {
         size_t power = std::string_view("kmgtp").find(unit[0]);
         std::string_view rest = std::string_view(unit).substr(1);
         if (power == std::string_view::npos || (rest != "" && rest != "b" && rest != "ib")) return invalid();
-        scale = std::pow(1024.0, static_cast<double>(power + 1));
+        for (size_t step = 0; step <= power; step++) scale *= 1024;  // pow() would load libm into every start of the client
     }
     value *= scale;
     if (value >= 9.2e18) return invalid();
