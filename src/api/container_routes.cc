@@ -55,14 +55,13 @@ Result<void> list(Call& call, Parts& parts) {
         auto written = static_cast<int64_t>(parts.images.writable_layer_size(record.id).value_or(0));
         return std::pair{written, written + engine::image_unpacked_size(parts.images, record.image_id).value_or(0)};
     };
-    json::Value body = json::to_value(TRY(engine::list_containers(parts.containers, options, sources)));
-    for (auto& summary : body.array()) {
-        std::string id = summary["Id"].as_string();
-        shape_endpoints(summary.object()["NetworkSettings"].object()["Networks"], call.version(), id);
-    }
-    return call.respond_json(200, json::print(body));
+    engine::ListWriter writer{call.version().text(), [&](const docker::ContainerSummary& summary) {
+        json::Value entry = json::to_value(summary);
+        shape_endpoints(entry.object()["NetworkSettings"].object()["Networks"], call.version(), summary.id);
+        return json::print(entry);
+    }};
+    return call.respond_json(200, TRY(engine::list_containers(parts.containers, options, sources, writer)));
 }
-
 
 Result<void> create(Call& call, Parts& parts) {
     auto body = TRY(call.read_json(EmptyBody::Refused));

@@ -56,7 +56,16 @@ public:
     template <class F>
     auto change(F use) {
         std::lock_guard lock(mutex_);
+        rendering_.reset();
         return use(record_);
+    }
+    /// Appends what `render(record)` returns to `out`, or what it returned before: until the record changes, a text with the same
+    /// `purpose` is made once. Of several purposes only the last is kept. `render` must not block.
+    template <class F>
+    void append_rendering(std::string& out, std::string_view purpose, F render) const {
+        std::lock_guard lock(mutex_);
+        if (!rendering_ || rendering_->purpose != purpose) rendering_ = std::make_unique<Rendering>(std::string(purpose), render(record_));
+        out += rendering_->text;
     }
     Record record() const {
         return read([](const Record& record) { return record; });
@@ -87,8 +96,13 @@ public:
     std::vector<PendingAttach> take_pending_attaches();
 
 private:
+    struct Rendering {
+        std::string purpose, text;
+        Rendering(std::string purpose, std::string text) : purpose(std::move(purpose)), text(std::move(text)) {}
+    };
     const std::string id_;
     mutable std::mutex mutex_;
+    mutable std::unique_ptr<Rendering> rendering_;
     std::timed_mutex operation_;
     std::atomic<uint64_t> run_{0};
     Record record_;

@@ -51,6 +51,21 @@ std::vector<std::string> read_all(LogReader& reader) {
 
 }  // namespace
 
+TEST(Container, KeepsARenderingUntilTheRecordOrThePurposeChanges) {
+    Container container(make_record('a', "one"));
+    int made = 0;
+    auto text = [&](std::string_view purpose) {
+        std::string out = "<";
+        container.append_rendering(out, purpose, [&](const Record& record) { return concat(record.name, ++made); });
+        return out;
+    };
+    EXPECT_EQ(text("x"), "<one1");
+    EXPECT_EQ(text("x"), "<one1");
+    EXPECT_EQ(text("y"), "<one2");
+    container.change([](Record& record) { record.name = "two"; });
+    EXPECT_EQ(text("y"), "<two3");
+}
+
 TEST(RecordStore, KeepsRecordsAndRefusesTakenNames) {
     TemporaryDirectory directory;
     {

@@ -95,7 +95,8 @@ bool matches_identity(const Record& record, const Selection& selection) {
         return false;
     if (selection.before && record.created >= *selection.before) return false;
     if (selection.since && record.created <= *selection.since) return false;
-    return filters.matches_labels(record.config.labels.value_or(docker::StringMap())) && !selection.tasks_only;
+    static const docker::StringMap kNone;
+    return filters.matches_labels(record.config.labels ? *record.config.labels : kNone) && !selection.tasks_only;
 }
 
 bool matches_state(const Record& record, const Selection& selection) {
@@ -201,29 +202,36 @@ std::vector<docker::PortSummary> port_summaries(const docker::PortMap& ports) {
     return summaries;
 }
 
-Result<std::vector<docker::ContainerSummary>> list_containers(const container::Table& table, const ListOptions& options, const ListSources& sources) {
+Result<std::string> list_containers(const container::Table& table, const ListOptions& options, const ListSources& sources, const ListWriter& writer) {
     TRY(options.filters.check_names(kFilterNames));
     TRY(check_values(options.filters));
     Selection selection = TRY(make_selection(table, options.filters, sources));
     bool all_states = options.all || options.limit > 0 || options.filters.has("status") || options.filters.has("exited") ||
                       options.filters.has("before") || options.filters.has("since");
-    std::vector<docker::ContainerSummary> summaries;
+    std::string list = "[", purpose;
+    int64_t count = 0;
     for (auto& container : table.all()) {
-        auto summary = container->read([&](const Record& record) -> std::optional<docker::ContainerSummary> {
-            if (!all_states && !record.state.running) return std::nullopt;
-            if (!matches_identity(record, selection) || !matches_state(record, selection) || !matches_attachments(record, selection)) return std::nullopt;
-            return summarise(record);
+        bool chosen = container->read([&](const Record& record) {
+            if (!all_states && !record.state.running) return false;
+            if (!options.filters.empty() && !(matches_identity(record, selection) && matches_state(record, selection) && matches_attachments(record, selection)))
+                return false;
+            purpose = concat(writer.form, '\n', status_text(record.state));  // the status grows older while the record stays
+            return true;
         });
-        if (!summary) continue;
+        if (!chosen) continue;
+        if (count++ > 0) list += ',';
         if (options.size) {
-            auto [written, root] = sources.sizes(container->record());
-            summary->size_rw = written;
-            summary->size_root_fs = root;
+            auto record = container->record();
+            auto summary = summarise(record);
+            std::tie(summary.size_rw, summary.size_root_fs) = sources.sizes(record);
+            list += writer.write(summary);
+        } else {
+            container->append_rendering(list, purpose, [&](const Record& record) { return writer.write(summarise(record)); });
         }
-        summaries.push_back(std::move(*summary));
-        if (options.limit > 0 && summaries.size() >= static_cast<size_t>(options.limit)) break;
+        if (options.limit > 0 && count >= options.limit) break;
     }
-    return summaries;
+    list += ']';
+    return list;
 }
 
 }  // namespace proa::engine

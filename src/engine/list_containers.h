@@ -18,8 +18,14 @@ struct ListSources {
     std::function<std::pair<int64_t, int64_t>(const container::Record&)> sizes;         ///< bytes written, bytes of the root
 };
 
-/// `ps`, newest first. Errors: InvalidArgument (filters), NotFound (`before`/`since` name a missing container).
-Result<std::vector<docker::ContainerSummary>> list_containers(const container::Table& table, const ListOptions& options, const ListSources& sources);
+/// How an entry of the list is written: `form` names the way (an API version), so that entries of an equal form are written once.
+struct ListWriter {
+    std::string form;
+    std::function<std::string(const docker::ContainerSummary&)> write;
+};
+
+/// `ps`, newest first: a JSON list. Errors: InvalidArgument (filters), NotFound (`before`/`since` name a missing container).
+Result<std::string> list_containers(const container::Table& table, const ListOptions& options, const ListSources& sources, const ListWriter& writer);
 
 /// "Up 5 minutes (Paused)", "Exited (0) 2 hours ago", "Created" ...
 std::string status_text(const docker::ContainerState& state);
