@@ -1,6 +1,7 @@
 #include "api/hijack.h"
 #include "api/routes.h"
 #include "container/monitor.h"
+#include "engine/attach_container.h"
 #include "engine/exec_container.h"
 #include "engine/resize_container.h"
 #include "schema/docker/stream.h"
@@ -46,6 +47,7 @@ Result<void> start(Call& call, Parts& parts) {
     }
     auto hijacked = TRY(call.exchange().hijack(exec_start_head(call, exec->config().tty)));
     os::Fd own = TRY(hijacked.fd.duplicate());
+    engine::wait_for_reader(own);
     auto started = engine::start_exec(parts, container, exec, options, std::move(hijacked.fd), std::move(hijacked.early));
     if (!started) write_failure(own, exec->config().tty, started.error().message());
     return {};

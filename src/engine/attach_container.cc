@@ -3,6 +3,7 @@
 #include "container/log_reader.h"
 #include "container/shim_link.h"
 #include "engine/container_events.h"
+#include "os/socket.h"
 #include "schema/docker/stream.h"
 
 namespace proa::engine {
@@ -26,6 +27,11 @@ Result<void> replay_logs(const container::Record& record, const AttachOptions& o
 }
 
 }  // namespace
+
+void wait_for_reader(const os::Fd& stream) {
+    constexpr int kHeadMilliseconds = 50;
+    (void)os::wait_until_read(stream.get(), kHeadMilliseconds);  // a client that is busy elsewhere gets its bytes all the same
+}
 
 Result<std::string> parse_detach_keys(const std::string& text) {
     if (text.empty()) return std::string("\x10\x11");
@@ -60,6 +66,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
     if (options.logs) {
         // A long log and a slow client must not hold up the container's life: it is sent before the operation is taken.
         client = TRY(open());
+        wait_for_reader(client.stream);
         TRY(replay_logs(container->record(), options, client.stream));
     }
     if (!options.stream) {
@@ -90,6 +97,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
     attach.framed = !record.config.tty;
     if (record.config.tty) attach.detach_keys = options.detach_keys;
     attach.early_bytes = std::move(client.early_bytes);
+    wait_for_reader(client.stream);
     return container::attach(parts.paths.state(record.id), attach, client.stream);
 }
 

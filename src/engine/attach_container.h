@@ -22,6 +22,10 @@ struct ClientStream {
     os::Fd stream;
     std::string early_bytes;  ///< what the client sent behind its request
 };
+/// Waits a moment for the client to read the response head. Clients that read it through a buffer and then go on with the bare socket
+/// (docker-py) would lose what came with it; Docker is too slow for them to notice.
+void wait_for_reader(const os::Fd& stream);
+
 using OpenStream = std::function<Result<ClientStream>()>;
 
 /// Gives the client's stream to the container: at once when it runs, else when it starts. With `logs` what was logged is written first.

@@ -48,7 +48,7 @@ struct Settings {
     std::string log_driver = "json-file";
     std::map<std::string, std::string> log_opts;
     std::map<std::string, RuntimeProgram> runtimes;
-    std::string default_runtime{kBuiltinRuntime};
+    std::string default_runtime;
     std::map<std::string, docker::Ulimit> default_ulimits;
     int64_t default_shm_size = 64 << 20;  ///< bytes
     bool init = false;

@@ -179,7 +179,8 @@ Result<void> normalise(Settings& settings) {
     if (settings.default_cgroupns_mode.empty()) settings.default_cgroupns_mode = os::exists("/sys/fs/cgroup/cgroup.controllers") ? "private" : "host";
     if (settings.storage_driver.empty()) settings.storage_driver = "overlay2";
     if (settings.log_driver.empty()) settings.log_driver = "json-file";
-    if (settings.default_runtime.empty()) settings.default_runtime = kBuiltinRuntime;
+    // Clients expect Docker's name for what runs by default; it is free for a program of the user's own.
+    if (settings.default_runtime.empty()) settings.default_runtime = settings.runtimes.contains("runc") ? kBuiltinRuntime : "runc";
     if (settings.default_shm_size == 0) settings.default_shm_size = 64 << 20;
     if (settings.mtu == 0) settings.mtu = 1500;
     fill_tls_paths(settings);

@@ -392,7 +392,7 @@ constexpr Directive kDirectives[] = {
     directive<&S::default_address_pools, Pools>("default-address-pools", "default-address-pool", 0, kNetwork, Never, "Addresses that networks without a subnet of their own are cut from"),
     directive<&S::default_cgroupns_mode, Text>("default-cgroupns-mode", "default-cgroupns-mode", 0, "", WhenPresent, "Default cgroup namespace of containers (host | private); empty means private on cgroup v2 and host on v1"),
     directive<&S::default_ipc_mode, Text>("default-ipc-mode", "default-ipc-mode", 0, "", WhenPresent, "Default IPC mode of containers (shareable | private)"),
-    directive<&S::default_runtime, Text>("default-runtime", "default-runtime", 0, kCommon, WhenPresent, "Default OCI runtime of containers; proa is the built-in one"),
+    directive<&S::default_runtime, Text>("default-runtime", "default-runtime", 0, kCommon, WhenPresent, "Default OCI runtime of containers; proa is the built-in one, also called runc"),
     directive<&S::default_shm_size, Bytes>("default-shm-size", "default-shm-size", 0, "", WhenPresent, "Default size of /dev/shm in containers"),
     directive<&S::default_stop_timeout, Integer>("default-stop-timeout", "default-stop-timeout", 0, kCommon, WhenPresent, "Seconds that a container has to stop before it is killed; -1 waits for ever"),
     directive<&S::default_ulimits, Ulimits>("default-ulimits", "default-ulimit", 0, "", Never, "Default ulimits of containers"),

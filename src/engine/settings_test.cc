@@ -61,7 +61,7 @@ TEST_F(SettingsTest, has_defaults_without_a_file) {
     EXPECT_EQ(settings->hosts, std::vector<std::string>{"unix:///run/proa/proa.sock"});
     EXPECT_EQ(settings->pidfile, "/run/proa/proad.pid");
     EXPECT_EQ(settings->default_shm_size, 64 << 20);
-    EXPECT_EQ(settings->default_runtime, "proa");
+    EXPECT_EQ(settings->default_runtime, "runc");
     EXPECT_TRUE(settings->given.empty());
     EXPECT_FALSE(answer_of(*settings));
 }

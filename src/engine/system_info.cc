@@ -91,7 +91,8 @@ void add_kernel_facts(json::Object& info, bool v2, const cgroup::Layout& layout)
 
 json::Value runtimes_value(const Settings& settings) {
     json::Object runtimes;
-    runtimes.set(kBuiltinRuntime, json::Object{{"path", json::Value("proa-runtime")}});
+    for (auto name : {kBuiltinRuntime, std::string_view("runc"), std::string_view("io.containerd.runc.v2")})
+        runtimes.set(name, json::Object{{"path", json::Value("proa-runtime")}});
     for (auto& [name, runtime] : settings.runtimes) runtimes.set(name, json::Object{{"path", json::Value(runtime.path)}});
     runtimes.sort();
     return runtimes;

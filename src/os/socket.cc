@@ -1,15 +1,20 @@
 #include "os/socket.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "os/file.h"
 
 namespace proa::os {
@@ -134,6 +139,18 @@ Result<Message> receive_message(int socket, size_t limit) {
 Result<void> shutdown_write(int socket) {
     if (::shutdown(socket, SHUT_WR) < 0) return fail_errno("shutdown");
     return {};
+}
+
+bool wait_until_read(int socket, int timeout_ms) {
+    constexpr int64_t kLongestPause = 1'000'000;
+    const int64_t deadline = monotonic_nanoseconds() + int64_t{timeout_ms} * 1'000'000;
+    // The kernel wakes nobody for this: look again after pauses that grow.
+    for (timespec pause{0, 20'000};; pause.tv_nsec = std::min<int64_t>(pause.tv_nsec * 2, kLongestPause)) {
+        int left = 0;
+        if (::ioctl(socket, SIOCOUTQ, &left) < 0 || left == 0) return true;
+        if (monotonic_nanoseconds() > deadline) return false;
+        ::nanosleep(&pause, nullptr);
+    }
 }
 
 }  // namespace proa::os

@@ -40,4 +40,8 @@ Result<Message> receive_message(int socket, size_t limit);
 
 Result<void> shutdown_write(int socket);
 
+/// Waits until the peer of a unix stream socket has read all that was sent; false when it has not after `timeout_ms`.
+/// Of other sockets it knows only that the peer's kernel has the bytes. man: unix(7), SIOCOUTQ
+bool wait_until_read(int socket, int timeout_ms);
+
 }  // namespace proa::os

@@ -219,3 +219,30 @@ def test_a_client_that_does_not_read_does_not_stop_others(api):
     assert api.wait(container2) == 0
     assert api.get("/_ping").status == 200
     stuck.close()
+
+
+def head_read_late(api, path, body=b""):
+    """What a client gets that turns to its socket only after a moment, reads the head through a buffer, and forgets the rest of that."""
+    with api._open() as connection:
+        connection.sendall(f"POST /v{api.version}{path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n"
+                           f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(0.01)
+        head = connection.recv(65536)
+        assert head.startswith(b"HTTP/1.1 101 ") and head.endswith(b"\r\n\r\n"), head
+        rest = b""
+        while data := connection.recv(65536):
+            rest += data
+    return demultiplex(rest)[0]
+
+
+def test_nothing_comes_together_with_the_head(api):
+    """docker-py loses what does."""
+    container = api.run("echo", "hello")
+    api.wait(container)
+    for _ in range(5):
+        assert head_read_late(api, f"/containers/{container}/attach?logs=1&stdout=1") == b"hello\n"
+    running = api.run("sleep", "1000")
+    for _ in range(5):
+        created = api.post(f"/containers/{running}/exec", {"Cmd": ["echo", "inside"], "AttachStdout": True}).json()["Id"]
+        assert head_read_late(api, f"/exec/{created}/start", b"{}") == b"inside\n"
+    api.delete(f"/containers/{running}?force=1")
