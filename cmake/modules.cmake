@@ -26,6 +26,7 @@ proa_module(seccomp USES schema codec/json os base LIBRARIES ${SECCOMP_ARCHIVE})
 proa_module(store USES schema codec codec/json os base LIBRARIES PkgConfig::SQLITE)
 include(${CMAKE_SOURCE_DIR}/cmake/hello.cmake)  # the image that proa_store carries
 proa_module(network USES os base)
+proa_module(dockerfile USES codec/json base)
 proa_module(shim USES runtime cgroup os base LIBRARIES PkgConfig::ZLIB)
 proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
 proa_module(container USES shim runtime seccomp store network schema codec codec/json cgroup os base)
