@@ -1,3 +1,4 @@
+#include "api/request_body.h"
 #include "api/routes.h"
 #include "base/id.h"
 #include "engine/create_container.h"
@@ -18,17 +19,16 @@
 
 namespace proa::api {
 
-namespace {
-
-using engine::Parts;
-
-/// Cmd and Entrypoint may be a bare text: one element, not split.
 void wrap_bare_texts(json::Value& body) {
     if (!body.is_object()) return;
     for (auto& member : body.object())
         if ((equals_ignoring_case(member.name, "Cmd") || equals_ignoring_case(member.name, "Entrypoint")) && member.value.is_string())
             member.value = json::Array{json::Value(member.value.as_string())};
 }
+
+namespace {
+
+using engine::Parts;
 
 /// Endpoints as clients of older versions know them.
 void shape_endpoints(json::Value& networks, ApiVersion version, std::string_view id) {
@@ -164,7 +164,6 @@ void add_refusals(Router& router, Parts& parts) {
             return fail(ErrorKind::Unsupported, what + " is not supported yet by this engine");
         };
     };
-    router.get("/containers/{name}/changes", refuse("listing a container's changes (diff)"));
     router.get("/containers/{name}/export", refuse("exporting a container's file system"));
     router.get("/containers/{name}/archive", refuse("copying from a container"));
     router.head("/containers/{name}/archive", refuse("copying from a container"));

@@ -1,3 +1,4 @@
+#include "api/request_body.h"
 #include "api/routes.h"
 #include "engine/images.h"
 #include "engine/prune.h"
@@ -8,20 +9,6 @@ namespace proa::api {
 namespace {
 
 using engine::Parts;
-
-/// The request's body as a source of an archive.
-class BodySource : public codec::Source {
-public:
-    explicit BodySource(http::Exchange& exchange) : exchange_(exchange), buffer_(256 * 1024, '\0') {}
-    Result<std::string_view> pull() override {
-        size_t got = TRY(exchange_.read_body(buffer_));
-        return std::string_view(buffer_).substr(0, got);
-    }
-
-private:
-    http::Exchange& exchange_;
-    std::string buffer_;
-};
 
 /// Progress lines; the head goes out with the first of them, so that an early failure is a plain error answer.
 class Progress {

@@ -7,6 +7,7 @@ namespace proa::api {
 // One function a resource; each adds its routes, whose handlers keep a reference to `parts`.
 void add_container_routes(Router& router, engine::Parts& parts);
 void add_stream_routes(Router& router, engine::Parts& parts);  ///< attach, logs, wait, stats, events
+void add_file_routes(Router& router, engine::Parts& parts);    ///< changes, commit
 void add_exec_routes(Router& router, engine::Parts& parts);
 void add_image_routes(Router& router, engine::Parts& parts);
 void add_network_routes(Router& router, engine::Parts& parts);

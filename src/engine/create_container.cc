@@ -223,8 +223,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     TRY(parts.containers.add(container));  // claims the name
     auto kept = [&]() -> Result<void> {
         TRY(os::make_directory(parts.paths.container(record.id), 0710));
-        auto layer = TRY(parts.images.create_writable_layer(record.id, TRY(codec::Digest::parse(record.manifest_digest))));
-        TRY(os::write_file(layer.upper + "/.dockerenv", "", 0755));  // programs look for it to know that they are in a container
+        TRY(parts.images.create_writable_layer(record.id, TRY(codec::Digest::parse(record.manifest_digest))));
         auto durability = host.auto_remove ? container::RecordStore::Durable::No : container::RecordStore::Durable::Yes;
         return parts.records.save(record, durability);
     }();

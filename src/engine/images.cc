@@ -1,5 +1,6 @@
 #include "engine/images.h"
 
+#include "engine/image_changes.h"
 #include "store/builtin_images.h"
 #include "store/image_store.h"
 
@@ -18,13 +19,6 @@ docker::Descriptor descriptor_of(const store::Image& image) {
 Time created_of(const store::Image& image) {
     auto* manifest = image.manifest();
     return manifest && manifest->config.created ? *manifest->config.created : kZeroTime;
-}
-
-void publish_image_event(Parts& parts, std::string action, const store::Image& image, const std::string& name) {
-    std::map<std::string, std::string> attributes{{"name", name}};
-    if (auto* manifest = image.manifest(); manifest && manifest->config.config.labels)
-        attributes.insert(manifest->config.config.labels->begin(), manifest->config.config.labels->end());
-    parts.events.publish("image", std::move(action), image.id.text(), std::move(attributes));
 }
 
 /// `reference=` patterns: a familiar name with or without tag; '*' stands for any text without a slash.
@@ -75,17 +69,6 @@ Result<ImageSelection> make_selection(Parts& parts, const docker::Filters& filte
     return selection;
 }
 
-Result<std::pair<oci::Reference, std::string>> tagged_reference(const std::string& repository, const std::string& tag) {
-    auto reference = TRY(oci::Reference::parse(repository));
-    if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "refusing to create a tag with a digest reference");
-    if (!tag.empty()) {
-        if (!oci::is_valid_tag(tag)) return fail(ErrorKind::InvalidArgument, "invalid tag format");
-        reference.tag = tag;
-    }
-    reference = reference.with_default_tag();
-    return std::pair{reference, reference.familiar()};
-}
-
 json::Object status_line(std::string status, std::string id = "") {
     json::Object line;
     line.set("status", std::move(status));
@@ -93,57 +76,24 @@ json::Object status_line(std::string status, std::string id = "") {
     return line;
 }
 
-/// One --change instruction of import: what of a Dockerfile makes sense without a build.
-Result<void> apply_change(const std::string& change, oci::RunConfig& config) {
-    auto parts = cut(trim(change), " ");
-    if (!parts) return fail(ErrorKind::InvalidArgument, concat("invalid change ", quote(change), ": an instruction and its value are wanted"));
-    std::string name = to_upper(parts->first);
-    std::string value(trim(parts->second));
-    auto command = [&]() -> std::vector<std::string> {
-        if (auto list = json::parse(value); list && list->is_array()) {
-            std::vector<std::string> words;
-            for (auto& word : list->as_array()) words.push_back(word.as_string());
-            return words;
-        }
-        return {"/bin/sh", "-c", value};
-    };
-    auto unquoted = [](std::string_view text) { return std::string(text.size() >= 2 && text.front() == '"' && text.back() == '"' ? text.substr(1, text.size() - 2) : text); };
-    auto pair = [&]() -> std::optional<std::pair<std::string, std::string>> {
-        auto equals = cut(value, "=");
-        if (!equals) equals = cut(value, " ");
-        if (!equals) return std::nullopt;
-        return std::pair{std::string(equals->first), unquoted(trim(equals->second))};
-    };
-    if (name == "CMD") config.cmd = command();
-    else if (name == "ENTRYPOINT") config.entrypoint = command();
-    else if (name == "USER") config.user = value;
-    else if (name == "WORKDIR") config.working_dir = value;
-    else if (name == "STOPSIGNAL") config.stop_signal = value;
-    else if (name == "ENV") {
-        auto variable = pair();
-        if (!variable) return fail(ErrorKind::InvalidArgument, "ENV must have two arguments");
-        if (!config.env) config.env.emplace();
-        config.env->push_back(variable->first + "=" + variable->second);
-    } else if (name == "LABEL") {
-        auto label = pair();
-        if (!label) return fail(ErrorKind::InvalidArgument, "LABEL must have two arguments");
-        if (!config.labels) config.labels.emplace();
-        (*config.labels)[unquoted(label->first)] = label->second;
-    } else if (name == "EXPOSE") {
-        if (!config.exposed_ports) config.exposed_ports.emplace();
-        for (auto& port : split_fields(value)) (*config.exposed_ports)[port.find('/') == std::string::npos ? port + "/tcp" : port] = json::Object();
-    } else if (name == "VOLUME") {
-        if (!config.volumes) config.volumes.emplace();
-        auto list = json::parse(value);
-        if (list && list->is_array()) for (auto& path : list->as_array()) (*config.volumes)[path.as_string()] = json::Object();
-        else for (auto& path : split_fields(value)) (*config.volumes)[path] = json::Object();
-    } else {
-        return fail(ErrorKind::InvalidArgument, concat(to_lower(name), " is not a valid change command"));
-    }
-    return {};
+}  // namespace
+
+void publish_image_event(Parts& parts, std::string action, const store::Image& image, const std::string& name) {
+    std::map<std::string, std::string> attributes{{"name", name}};
+    if (auto* manifest = image.manifest(); manifest && manifest->config.config.labels)
+        attributes.insert(manifest->config.config.labels->begin(), manifest->config.config.labels->end());
+    parts.events.publish("image", std::move(action), image.id.text(), std::move(attributes));
 }
 
-}  // namespace
+Result<oci::Reference> tagged_reference(const std::string& repository, const std::string& tag) {
+    auto reference = TRY(oci::Reference::parse(repository));
+    if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "refusing to create a tag with a digest reference");
+    if (!tag.empty()) {
+        if (!oci::is_valid_tag(tag)) return fail(ErrorKind::InvalidArgument, "invalid tag format");
+        reference.tag = tag;
+    }
+    return reference.with_default_tag();
+}
 
 Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool shared_size) {
     auto selection = TRY(make_selection(parts, filters));
@@ -220,10 +170,10 @@ Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std:
 }
 
 Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag) {
-    auto [name, familiar] = TRY(tagged_reference(repository, tag));
+    auto name = TRY(tagged_reference(repository, tag));
     auto image = TRY(parts.images.resolve(reference));
     TRY(parts.images.tag(image->id, name));
-    publish_image_event(parts, "tag", *image, familiar);
+    publish_image_event(parts, "tag", *image, name.familiar());
     return {};
 }
 
@@ -271,9 +221,9 @@ Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const
 Result<std::string> import_image(Parts& parts, codec::Source& archive, const std::string& repository, const std::string& tag, const std::string& message,
                                  const std::vector<std::string>& changes, const std::string& platform) {
     oci::RunConfig config;
-    for (auto& change : changes) TRY(apply_change(change, config));
+    TRY(apply_image_changes(changes, config));
     std::optional<oci::Reference> name;
-    if (!repository.empty()) name = TRY(tagged_reference(repository, tag)).first;
+    if (!repository.empty()) name = TRY(tagged_reference(repository, tag));
     auto target = platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(platform));
     auto image = TRY(parts.images.import_rootfs(archive, name, config, message.empty() ? "Imported from -" : message, target));
     publish_image_event(parts, "import", *image, name ? name->familiar() : image->id.text());

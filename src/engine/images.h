@@ -3,6 +3,11 @@
 #include "engine/parts.h"
 #include "schema/docker/filters.h"
 #include "schema/docker/image.h"
+#include "schema/oci/reference.h"
+
+namespace proa::store {
+struct Image;
+}
 
 namespace proa::engine {
 
@@ -14,6 +19,11 @@ Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& refe
 Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference);
 Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag);
 Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents);
+
+/// An event of type image, with the image's labels.
+void publish_image_event(Parts& parts, std::string action, const store::Image& image, const std::string& name);
+/// The name that an image is to get. Errors: InvalidArgument (syntax, or it holds a digest).
+Result<oci::Reference> tagged_reference(const std::string& repository, const std::string& tag);
 
 /// Progress lines as clients read them: one JSON object each.
 using ProgressSink = std::function<Result<void>(const json::Object& line)>;

@@ -138,6 +138,8 @@ public:
     Result<LayerWriter::Written> add_layer(Lease& lease, codec::Source& tar, codec::Compression compression = codec::Compression::Gzip, int level = 0);
     /// As add_layer() for a directory in overlayfs' form (a container's upper directory), which becomes the layer by renaming.
     Result<LayerWriter::Written> adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip, int level = 0);
+    /// As adopt_layer(), but the directory stays as it is: the layer is a copy. For commit, and for a build step that goes on with the directory.
+    Result<LayerWriter::Written> copy_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip, int level = 0);
     /// The unpacked layer, when it is here. Kept by the lease from then on.
     std::optional<Layer> find_layer(Lease& lease, const Digest& diff_id);
 
@@ -183,7 +185,8 @@ public:
     Result<uint64_t> writable_layer_size(const std::string& container_id) const;
     /// Boot: removes the writable layers of all containers but these.
     Result<void> keep_writable_layers(const std::set<std::string>& container_ids);
-    /// The lower directories that a container was made with, also when its image is gone.
+    /// The lower directories that a container was made with, top first, also when its image is gone. The last one is not of the image: it
+    /// holds the targets of the engine's own mounts.
     Result<std::vector<std::string>> lower_directories_of(const std::string& container_id);
 
     /// Waits for background work: deletions and the sync of unpacked layers.
@@ -199,6 +202,7 @@ private:
     };
 
     ImageStore(std::string root, BlobStore blobs, Records records) : root_(std::move(root)), blobs_(std::move(blobs)), records_(std::move(records)) {}
+    Result<LayerWriter::Written> make_layer(Lease& lease, const std::function<Result<void>(codec::Sink&)>& produce, codec::Compression compression, int level);
     Result<void> load_records(bool& damaged);
     void sweep();
     // Callers of the functions with "_locked" hold mutex_.

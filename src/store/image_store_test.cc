@@ -94,7 +94,7 @@ protected:
         store->settle();
         size_t count = 0;
         auto names = *os::list_directory(store->overlay_directory());
-        for (auto& name : names) count += name != "l" && name != "empty";
+        for (auto& name : names) count += name != "l" && name != "empty" && name != "bottom";
         return count;
     }
     std::string removed(std::string_view text, bool force = false, std::vector<ImageUser> users = {}) {

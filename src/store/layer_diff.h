@@ -8,7 +8,7 @@ namespace proa::store {
 
 /// Writes the directory `path` in overlayfs' form as a layer: 0:0 devices become `.wh.x`, opaque directories get `.wh..wh..opq`,
 /// hard links inside stay hard links, sockets are left out. Names sorted; the same tree gives the same bytes.
-/// Returns the bytes of all regular files. The tree must not change meanwhile.
+/// Returns the bytes of all regular files. The tree may change meanwhile (codec/tar_tree.h); the layer then holds some of both states.
 Result<uint64_t> write_layer(const std::string& path, codec::Sink& out);
 
 enum class ChangeKind { Modified, Added, Deleted };

@@ -89,9 +89,22 @@ Result<LayerUnpacker::Finished> LayerUnpacker::finish(const Digest& blob, const 
 LayerStore::LayerStore(std::string directory, Records& records, std::mutex& records_mutex)
     : directory_(std::move(directory)), records_(records), records_mutex_(records_mutex) {}
 
+namespace {
+/// What every container's root has before it starts: targets of the engine's own mounts, and what programs look for to know that they
+/// are in a container. At the bottom, so that an image's own entries win and none of it is ever a container's change.
+Result<void> make_bottom(const std::string& root) {
+    for (auto name : {"/dev/pts", "/dev/shm", "/etc", "/proc", "/sys"}) TRY(os::make_directories(root + name, 0755));
+    for (auto [name, mode] : {std::pair("/.dockerenv", 0755), {"/dev/console", 0755}, {"/etc/hostname", 0755}, {"/etc/hosts", 0755}, {"/etc/resolv.conf", 0755}})
+        if (!os::exists(root + name)) TRY(os::write_file(root + name, "", static_cast<mode_t>(mode)));
+    if (!os::link_status(root + "/etc/mtab")) TRY(os::make_symlink("/proc/mounts", root + "/etc/mtab"));
+    return {};
+}
+}  // namespace
+
 Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string directory, Records& records, std::mutex& records_mutex) {
     TRY(os::make_directories(directory + "/l", 0710));
     TRY(os::make_directories(directory + "/empty/diff", 0755));
+    TRY(make_bottom(directory + "/bottom/diff"));
     std::unique_ptr<LayerStore> store(new LayerStore(std::move(directory), records, records_mutex));
     store->boot_ = trim(os::read_file("/proc/sys/kernel/random/boot_id").value_or("unknown"));
     std::vector<Records::Row> rows;
@@ -253,6 +266,7 @@ void LayerStore::remove_strangers(const std::unordered_set<std::string>& contain
     std::unordered_set<std::string> known = containers, links;
     known.insert("l");
     known.insert("empty");
+    known.insert("bottom");
     {
         std::lock_guard lock(mutex_);
         for (auto& [digest, layer] : layers_) {

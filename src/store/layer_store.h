@@ -81,6 +81,8 @@ public:
     const std::string& directory() const { return directory_; }
     /// An empty directory: the lower directory of an image without layers.
     std::string empty_directory() const { return directory_ + "/empty/diff"; }
+    /// The lowest directory of every container: mount targets and /.dockerenv.
+    std::string bottom_directory() const { return directory_ + "/bottom/diff"; }
 
     /// Removes every directory that is neither a layer nor named in `containers`.
     void remove_strangers(const std::unordered_set<std::string>& containers);

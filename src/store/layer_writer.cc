@@ -47,17 +47,17 @@ std::optional<Layer> ImageStore::find_layer(Lease& lease, const Digest& diff_id)
     return layers_->find(diff_id);
 }
 
-Result<LayerWriter::Written> ImageStore::add_layer(Lease& lease, codec::Source& tar, codec::Compression compression, int level) {
+/// Stores and unpacks the plain tar that `produce` writes.
+Result<LayerWriter::Written> ImageStore::make_layer(Lease& lease, const std::function<Result<void>(codec::Sink&)>& produce, codec::Compression compression, int level) {
     BlobWriter blob = TRY(blobs_.begin());
     auto unpacker = TRY(layers_->begin());
     auto packed = TRY(codec::compressor(blob, compression, level));
-    codec::HashingSource plain(tar);
-    for (;;) {
-        std::string_view piece = TRY(plain.pull());
-        if (piece.empty()) break;
+    codec::FunctionSink both([&](std::string_view piece) -> Result<void> {
         TRY(unpacker->write(piece));
-        TRY(packed->write(piece));
-    }
+        return packed->write(piece);
+    });
+    codec::HashingSink plain(both);
+    TRY(produce(plain));
     TRY(packed->finish());
     TRY(unpacker->wait());
     LayerWriter::Written written{};
@@ -71,6 +71,22 @@ Result<LayerWriter::Written> ImageStore::add_layer(Lease& lease, codec::Source& 
     lease.layers_.push_back(written.diff_id);
     lease.diff_ids_[written.blob] = written.diff_id;
     return written;
+}
+
+Result<LayerWriter::Written> ImageStore::add_layer(Lease& lease, codec::Source& tar, codec::Compression compression, int level) {
+    auto produce = [&](codec::Sink& out) -> Result<void> {
+        TRY(codec::copy(tar, out));
+        return {};
+    };
+    return make_layer(lease, produce, compression, level);
+}
+
+Result<LayerWriter::Written> ImageStore::copy_layer(Lease& lease, const std::string& directory, codec::Compression compression, int level) {
+    auto produce = [&](codec::Sink& out) -> Result<void> {
+        TRY(write_layer(directory, out));
+        return {};
+    };
+    return make_layer(lease, produce, compression, level);
 }
 
 Result<LayerWriter::Written> ImageStore::adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression, int level) {

@@ -112,7 +112,7 @@ Result<std::vector<std::string>> ImageStore::lower_directories_of(const std::str
         }
         paths.push_back(layers_->diff_path(*layer));
     }
-    if (paths.empty()) paths.push_back(layers_->empty_directory());
+    paths.push_back(layers_->bottom_directory());
     return paths;
 }
 
