@@ -45,11 +45,11 @@ Result<void> start(Call& call, Parts& parts) {
         TRY(engine::start_exec(parts, container, exec, options, os::Fd(), ""));
         return call.respond_empty(200);
     }
-    auto hijacked = TRY(call.exchange().hijack(exec_start_head(call, exec->config().tty)));
+    auto hijacked = TRY(call.exchange().hijack(exec_start_head(call, options.tty)));
     os::Fd own = TRY(hijacked.fd.duplicate());
     engine::wait_for_reader(own);
     auto started = engine::start_exec(parts, container, exec, options, std::move(hijacked.fd), std::move(hijacked.early));
-    if (!started) write_failure(own, exec->config().tty, started.error().message());
+    if (!started) write_failure(own, options.tty, started.error().message());
     return {};
 }
 

@@ -84,7 +84,7 @@ Result<void> start_exec(Parts& parts, const ContainerPointer& container, const c
             attach.use_stdin = config.attach_stdin;
             attach.use_stdout = config.attach_stdout;
             attach.use_stderr = config.attach_stderr;
-            attach.framed = !config.tty;
+            attach.framed = !start.tty;  // as Docker does it, whatever the exec itself has
             if (config.tty) attach.detach_keys = TRY(parse_detach_keys(config.detach_keys));
             attach.early_bytes = std::move(early_bytes);
             message.attach = std::move(attach);

@@ -63,7 +63,7 @@ struct Launch {
 };
 
 /// Connects a client's stream (descriptor [0], a stream socket, owned by the shim from now on) with the container (exec_id empty)
-/// or a running exec. The shim frames output (8-byte headers) unless the process has a terminal, reads stdin raw, honours
+/// or a running exec. The shim frames output (8-byte headers) when asked to, reads stdin raw, honours
 /// half-close, and watches for the detach keys. It closes the stream when the process ends.
 struct Attach {
     std::string exec_id;

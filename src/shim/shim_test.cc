@@ -170,8 +170,9 @@ protected:
         client.theirs.reset();
         return reply;
     }
-    static Attach all_streams() {
+    Attach all_streams() const {
         Attach settings;
+        settings.framed = !launch_.terminal;
         settings.use_stdin = settings.use_stdout = settings.use_stderr = true;
         return settings;
     }
@@ -189,7 +190,10 @@ protected:
         os::Fd memory = *os::sealed_memfd("plan", pack(plan));
         std::vector<int> fds = {memory.get()};
         if (client) {
-            if (!message.attach) message.attach = all_streams();
+            if (!message.attach) {
+                message.attach = all_streams();
+                message.attach->framed = !message.terminal;
+            }
             fds.push_back(client->theirs.get());
         }
         auto reply = shim_.connection.request(MessageType::Exec, message, fds);

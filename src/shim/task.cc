@@ -92,7 +92,6 @@ Result<void> Task::attach(const Attach& settings, os::Fd stream) {
         return fail(ErrorKind::Conflict, "the process was started detached and has no streams");
     Attach effective = settings;
     effective.use_stdin = settings.use_stdin && settings_.open_stdin;
-    if (settings_.terminal) effective.framed = false;
     attachments_.push_back(std::make_unique<Attachment>(epoll_, *this, effective, std::move(stream)));
     if (pid_ > 0) attachments_.back()->start();
     return {};

@@ -190,3 +190,13 @@ def test_resize_after_exit(api, running):
             stream.read_all()
         assert api.post(f"/exec/{exec_id}/resize?h=1&w=1").status in (200, 404, 500)
     assert api.post("/exec/nope/resize?h=1&w=1").status == 404
+
+
+def test_the_start_says_whether_output_is_framed(api, running):
+    """docker-py starts an exec that has a terminal without saying so, and reads frames."""
+    exec_id = create(api, running, "printf", "hello", Tty=True)
+    with api.hijack(f"/exec/{exec_id}/start", {"Tty": False}) as stream:
+        assert stream.read_all() == b"\x01\0\0\0\0\0\0\x05hello"
+    exec_id = create(api, running, "printf", "hello", Tty=True)
+    with api.hijack(f"/exec/{exec_id}/start", {"Tty": True}) as stream:
+        assert stream.read_all() == b"hello"
