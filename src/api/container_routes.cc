@@ -164,10 +164,6 @@ void add_refusals(Router& router, Parts& parts) {
             return fail(ErrorKind::Unsupported, what + " is not supported yet by this engine");
         };
     };
-    router.get("/containers/{name}/export", refuse("exporting a container's file system"));
-    router.get("/containers/{name}/archive", refuse("copying from a container"));
-    router.head("/containers/{name}/archive", refuse("copying from a container"));
-    router.put("/containers/{name}/archive", refuse("copying to a container"));
     router.get("/containers/{name}/attach/ws", refuse("attaching over WebSocket"));
 }
 

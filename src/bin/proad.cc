@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "container/shim_supply.h"
 #include "engine/default_network.h"
+#include "engine/health_monitor.h"
 #include "engine/instance.h"
 #include "engine/reload.h"
 #include "engine/restart_scheduler.h"
@@ -52,10 +53,12 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto shims = TRY(container::ShimSupply::create({shim_path(), cgroup_parent, 2}));
     engine::Parts* self = nullptr;
     engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
+    engine::HealthMonitor health;
     engine::CurrentSettings current(settings);
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp};
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health};
     self = &parts;
     reports.connect(parts);
+    health.begin(parts);
     TRY(engine::restore_containers(parts));
     shims->begin();
 
@@ -83,6 +86,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::notify_service_manager("STOPPING=1");
     log::info("Processing signal: containers go on without the daemon");
     server.stop(1000);
+    health.stop();
     monitor.reset();
     reports.stop();
     return {};

@@ -125,6 +125,7 @@ const Flag kCommon[] = {
     {"group-add", 0, FlagType::List, "Add additional groups to join"},
     {"health-cmd", 0, FlagType::String, "Command to run to check health"},
     {"health-interval", 0, FlagType::Duration, "Time between two checks (ms|s|m|h)", "(default 0s)"},
+    {"health-on-failure", 0, FlagType::String, "What to do once the container is unhealthy (none|restart|stop|kill)"},
     {"health-retries", 0, FlagType::Int, "Consecutive failures needed to report unhealthy"},
     {"health-start-interval", 0, FlagType::Duration, "Time between two checks during the start period (ms|s|m|h)", "(default 0s)"},
     {"health-start-period", 0, FlagType::Duration, "Time for the container to initialize before failures count (ms|s|m|h)", "(default 0s)"},

@@ -252,7 +252,7 @@ private:
     Result<void> health() {
         static constexpr const char* kDurations[] = {"health-interval", "health-timeout", "health-start-period", "health-start-interval"};
         std::string command = flags_.text("health-cmd");
-        bool some = !command.empty() || flags_.integer("health-retries") != 0;
+        bool some = !command.empty() || flags_.integer("health-retries") != 0 || !flags_.text("health-on-failure").empty();
         for (auto name : kDurations) some |= flags_.integer(name) != 0;
         if (flags_.is("no-healthcheck")) {
             if (some) return invalid("--no-healthcheck conflicts with --health-* options");
@@ -272,6 +272,7 @@ private:
         check.start_period = flags_.integer("health-start-period");
         check.start_interval = flags_.integer("health-start-interval");
         check.retries = flags_.integer("health-retries");
+        check.on_failure = flags_.text("health-on-failure");
         return {};
     }
 

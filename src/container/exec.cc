@@ -94,6 +94,11 @@ std::vector<std::string> ExecTable::running_in(const std::string& container_id) 
     return ids;
 }
 
+void ExecTable::remove(const std::string& id) {
+    std::lock_guard lock(mutex_);
+    by_id_.erase(id);
+}
+
 void ExecTable::remove_container(const std::string& container_id) {
     std::lock_guard lock(mutex_);
     std::erase_if(by_id_, [&](auto& entry) { return entry.second->container_id() == container_id; });

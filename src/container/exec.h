@@ -43,6 +43,7 @@ public:
     void add(ExecPointer exec);
     /// Errors: NotFound "No such exec instance: X".
     Result<ExecPointer> find(std::string_view id) const;
+    void remove(const std::string& id);
     /// Ids of the container's execs that have not ended.
     std::vector<std::string> running_in(const std::string& container_id) const;
     void remove_container(const std::string& container_id);

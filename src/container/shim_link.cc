@@ -26,6 +26,11 @@ Result<void> signal_init(const std::string& state_directory, int signal) {
     return {};
 }
 
+Result<void> signal_exec(const std::string& state_directory, const std::string& exec_id, int signal) {
+    TRY(ask(state_directory, shim::MessageType::Signal, shim::Signal{exec_id, signal}));
+    return {};
+}
+
 Result<void> resize(const std::string& state_directory, const std::string& exec_id, uint16_t height, uint16_t width) {
     TRY(ask(state_directory, shim::MessageType::Resize, shim::Resize{exec_id, height, width}));
     return {};

@@ -173,13 +173,11 @@ Result<std::string> default_hostname(const Parts& parts, const Record& record) {
     return other->read([](const Record& record) { return record.config.hostname; });
 }
 
-std::vector<std::string> collect_warnings(const docker::ContainerConfig& config, const docker::HostConfig& host, const FoundImage& image) {
+std::vector<std::string> collect_warnings(const docker::HostConfig& host, const FoundImage& image) {
     std::vector<std::string> warnings;
     if (!image.foreign_platform.empty())
         warnings.push_back(concat("The requested image's platform (", image.foreign_platform, ") does not match the detected host platform (",
                                   oci::Platform::host().text(), ") and no specific platform was requested"));
-    if (config.healthcheck && !config.healthcheck->test.empty() && config.healthcheck->test[0] != "NONE")
-        warnings.push_back("The image's health check is not run yet by this engine");
     if (host.network_mode == "host" && (host.publish_all_ports || (host.port_bindings && !host.port_bindings->empty())))
         warnings.push_back("Published ports are discarded when using host network mode");
     return warnings;
@@ -192,8 +190,6 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     auto& host = request.host_config;
     std::string name = TRY(settle_name(parts, options.name));
     if (config.image.empty()) return fail(ErrorKind::InvalidArgument, "no command specified");
-    bool own_check = config.healthcheck && !config.healthcheck->test.empty() && config.healthcheck->test[0] != "NONE";
-    if (own_check) return fail(ErrorKind::Unsupported, "Healthcheck is not supported yet by this engine");
     FoundImage image = TRY(find_image(parts.images, config.image, options.platform));
     merge_config(config, image.config);
     fill_host_defaults(host, config, *parts.settings());
@@ -234,7 +230,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
         return fail(std::move(kept).error().wrap("create container"));
     }
     publish_container_event(parts.events, *container, "create");
-    return Created{record.id, collect_warnings(config, host, image)};
+    return Created{record.id, collect_warnings(host, image)};
 }
 
 }  // namespace proa::engine

@@ -18,6 +18,7 @@ class ShimSupply;
 namespace proa::engine {
 
 class DefaultNetwork;
+class HealthMonitor;
 class RestartScheduler;
 class SeccompProfiles;
 
@@ -35,6 +36,7 @@ struct Parts {
     DefaultNetwork& network;
     RestartScheduler& restarts;
     SeccompProfiles& seccomp;
+    HealthMonitor& health;
 
     /// Those of this moment; hold the pointer as long as anything in them is used.
     std::shared_ptr<const Settings> settings() const { return current_settings.load(); }

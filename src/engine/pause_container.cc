@@ -2,6 +2,7 @@
 
 #include "cgroup/group.h"
 #include "engine/container_events.h"
+#include "engine/health_monitor.h"
 #include "engine/start_container.h"
 
 namespace proa::engine {
@@ -30,6 +31,7 @@ Result<void> pause_container(Parts& parts, const ContainerPointer& container) {
     if (state.restarting) return fail(ErrorKind::Conflict, concat("container ", container->name(), " is restarting, wait until the container is running"));
     auto group = TRY(cgroup::Group::at(cgroup_path(parts, container->record())));
     TRY_WRAP(concat("cannot pause container ", container->id()), group.freeze());
+    parts.health.end(container);
     TRY(keep_paused(parts, container, true));
     publish_container_event(parts.events, *container, "pause");
     return {};
@@ -39,6 +41,7 @@ Result<void> thaw_container(Parts& parts, const ContainerPointer& container) {
     auto group = TRY(cgroup::Group::at(cgroup_path(parts, container->record())));
     TRY_WRAP(concat("cannot resume container ", container->id()), group.thaw());
     TRY(keep_paused(parts, container, false));
+    parts.health.resume(container);
     publish_container_event(parts.events, *container, "unpause");
     return {};
 }

@@ -10,6 +10,7 @@
 #include "container/monitor.h"
 #include "engine/default_network.h"
 #include "engine/finish_container.h"
+#include "engine/health_monitor.h"
 #include "engine/remove_container.h"
 #include "engine/start_container.h"
 #include "os/file.h"
@@ -62,6 +63,7 @@ Result<bool> reconnect(Parts& parts, const ContainerPointer& container) {
     });
     TRY(parts.network.adopt(container->record()));
     TRY(parts.monitor.watch(container->id(), run, state, std::move(connection), 0));
+    if (!container->state().paused) parts.health.resume(container);
     return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/container_events.h"
 #include "engine/finish_container.h"
+#include "engine/health_monitor.h"
 
 namespace proa::engine {
 
@@ -13,6 +14,7 @@ void ShimReports::container_exited(const std::string& container_id, container::C
 
 void ShimReports::exec_exited(const std::string& container_id, const std::string& exec_id, int64_t exit_code) {
     if (auto exec = parts_->execs.find(exec_id)) (*exec)->finished(exit_code);
+    parts_->health.exec_ended(exec_id, exit_code);
     if (auto container = parts_->containers.find(container_id))
         publish_container_event(parts_->events, **container, "exec_die", {{"execID", exec_id}, {"exitCode", concat(exit_code)}});
 }

@@ -14,6 +14,7 @@
 #include "engine/container_files.h"
 #include "engine/default_network.h"
 #include "engine/foreign_runtime.h"
+#include "engine/health_monitor.h"
 #include "engine/remove_container.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
@@ -228,6 +229,7 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     }
     uint64_t run = container->begin_run();
     note_running(container, parts.paths, launched->pid);
+    parts.health.start(container);
     auto running = container->record();
     (void)os::make_symlink(concat("/proc/", launched->pid, "/ns/net"), running.sandbox_key);  // a convenience for nsenter
     auto saved = parts.records.save(running, durability_of(running));

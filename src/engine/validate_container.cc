@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "container/plan.h"
+#include "engine/health_monitor.h"
 #include "os/file.h"
 
 namespace proa::engine {
@@ -48,6 +49,7 @@ Result<void> validate_config(const docker::ContainerConfig& config) {
     if (!config.working_dir.empty() && !config.working_dir.starts_with('/'))
         return invalid(concat("the working directory '", config.working_dir, "' is invalid, it needs to be an absolute path"));
     if (!config.stop_signal.empty()) TRY(parse_signal(config.stop_signal));
+    if (config.healthcheck) TRY(validate_health_check(*config.healthcheck));
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -39,14 +40,15 @@ Unexpected fail_entry(const char* call, const TarEntry& entry) { return fail_err
 
 class Unpacker {
 public:
-    Unpacker(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits, bool whiteouts)
-        : reader_(tar, limits), root_(root), whiteouts_(whiteouts) {}
+    Unpacker(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits, bool whiteouts, ArchiveOptions options)
+        : reader_(tar, limits), root_(root), whiteouts_(whiteouts), options_(std::move(options)) {}
 
     Result<Unpacked> run() {
         for (;;) {
             auto entry = TRY(reader_.next());
             if (!entry) break;
             result_.entries++;
+            if (options_.owner) std::tie(entry->uid, entry->gid) = *options_.owner;
             TRY(unpack(*entry));
         }
         TRY(reader_.drain());
@@ -60,6 +62,10 @@ private:
     Result<void> unpack(const TarEntry& entry) {
         auto clean = codec::clean_entry_name(entry.name);
         if (!clean) return refuse(entry, "leads out of the layer");
+        if (options_.into) {
+            if (clean->empty()) return {};
+            clean = below_place(*clean);
+        }
         size_t slash = clean->rfind('/');
         std::string parent = slash == std::string::npos ? "" : clean->substr(0, slash);
         std::string name = slash == std::string::npos ? *clean : clean->substr(slash + 1);
@@ -67,6 +73,7 @@ private:
         if (name.empty()) return unpack_root(entry);
         if (whiteouts_ && name.starts_with(kWhiteoutPrefix)) return unpack_whiteout(entry, parent, name);
         TRY(enter(parent));
+        if (options_.keep_kinds) TRY(check_kind(entry, *clean, name));
         switch (entry.type) {
             case TarType::Regular: return unpack_file(entry, name);
             case TarType::Directory: return unpack_directory(entry, *clean, name);
@@ -106,6 +113,15 @@ private:
             done = prefix.text();
         }
         return root_.open(os::PathInRoot(path), O_PATH | O_DIRECTORY);
+    }
+
+    std::string below_place(const std::string& name) const { return options_.into->empty() ? name : concat(*options_.into, '/', name); }
+
+    Result<void> check_kind(const TarEntry& entry, const std::string& path, const std::string& name) const {
+        struct stat existing;
+        if (::fstatat(parent_.get(), name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(existing.st_mode) == (entry.type == TarType::Directory)) return {};
+        std::string_view was = S_ISDIR(existing.st_mode) ? "directory" : "non-directory", wanted = S_ISDIR(existing.st_mode) ? "non-directory" : "directory";
+        return fail(ErrorKind::Internal, concat("cannot overwrite ", was, ' ', quote('/' + path), " with ", wanted, ' ', quote('/' + options_.into.value_or(""))), EEXIST);
     }
 
     /// Room for `name` in parent_: removes what an earlier entry put there.
@@ -190,6 +206,7 @@ private:
     Result<void> unpack_hard_link(const TarEntry& entry, const std::string& path, const std::string& name) {
         auto target = codec::clean_entry_name(entry.link_name);
         if (!target || target->empty()) return refuse(entry, concat("is a hard link to ", quote(entry.link_name), ", outside of the layer"));
+        if (options_.into) target = below_place(*target);
         if (*target == path) return {};
         auto existing = root_.open_parent(os::PathInRoot(*target));
         if (!existing) return fail(std::move(existing).error().wrap(concat("layer entry ", quote(entry.name), ": hard link to ", quote(entry.link_name))));
@@ -307,6 +324,7 @@ private:
     codec::TarReader reader_;
     const os::RootDirectory& root_;
     bool whiteouts_;
+    ArchiveOptions options_;
     Unpacked result_;
     os::Fd parent_;
     std::string parent_path_;
@@ -318,11 +336,15 @@ private:
 }  // namespace
 
 Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits) {
-    return Unpacker(tar, root, limits, true).run();
+    return Unpacker(tar, root, limits, true, {}).run();
 }
 
 Result<Unpacked> unpack_archive(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits) {
-    return Unpacker(tar, root, limits, false).run();
+    return Unpacker(tar, root, limits, false, {}).run();
+}
+
+Result<Unpacked> unpack_archive_into(codec::Source& tar, const os::RootDirectory& root, ArchiveOptions options) {
+    return Unpacker(tar, root, {}, false, std::move(options)).run();
 }
 
 }  // namespace proa::store

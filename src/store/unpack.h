@@ -23,4 +23,12 @@ Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root,
 /// Unpacks one entry after another as a plain archive: names starting with `.wh.` mean nothing special, existing files are replaced.
 Result<Unpacked> unpack_archive(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits = {});
 
+struct ArchiveOptions {
+    std::optional<std::string> into;  ///< the existing directory that all names are below, from the root on, links resolved; it keeps its own mode and times
+    bool keep_kinds = false;          ///< an entry never replaces a directory by something else, nor the other way round (Internal, EEXIST, with Docker's text)
+    std::optional<std::pair<int64_t, int64_t>> owner;  ///< uid and gid of all entries
+};
+/// The same below a directory of a root that is in use: parents may lead through symbolic links, which end inside the root.
+Result<Unpacked> unpack_archive_into(codec::Source& tar, const os::RootDirectory& root, ArchiveOptions options);
+
 }  // namespace proa::store

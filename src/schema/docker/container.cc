@@ -6,7 +6,8 @@ PROA_JSON_TABLE(proa::docker::HealthConfig, "HealthConfig",
                 field<&T::timeout>("Timeout", kOmitEmpty),
                 field<&T::start_period>("StartPeriod", kOmitEmpty),
                 field<&T::start_interval>("StartInterval", kOmitEmpty),
-                field<&T::retries>("Retries", kOmitEmpty))
+                field<&T::retries>("Retries", kOmitEmpty),
+                field<&T::on_failure>("OnFailure", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::docker::ContainerConfig, "ContainerConfig",
                 field<&T::hostname>("Hostname"),

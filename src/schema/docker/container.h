@@ -14,6 +14,7 @@ struct HealthConfig {
     std::vector<std::string> test;
     int64_t interval = 0, timeout = 0, start_period = 0, start_interval = 0;  ///< nanoseconds
     int64_t retries = 0;
+    std::string on_failure;  ///< ours: what happens once it is unhealthy: "none", "restart", "stop", "kill"
 };
 
 /// What an image or a create request says about the process.
