@@ -1,14 +1,17 @@
 #include "os/mount.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/text.h"
+#include "os/file.h"
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -149,22 +152,49 @@ Result<Fd> new_overlay(const OverlayDirectories& directories, bool user_namespac
 }
 }  // namespace
 
-Result<Fd> mount_overlay(const OverlayDirectories& directories, int target, bool user_namespace, std::string_view subject) {
-    bool supported = false;
-    auto mounted = new_overlay(directories, user_namespace, supported);
-    if (mounted) {
-        TRY(move_mount(mounted->get(), target, subject));
-        return mounted;
+namespace {
+/// Asking a kernel that does not know lowerdir+ leaves a line in its log each time.
+bool may_know_single_layers() {
+    utsname name{};
+    if (::uname(&name) < 0) return true;
+    auto pieces = split(name.release, '.');
+    auto major = parse_uint(pieces[0]), minor = pieces.size() > 1 ? parse_uint(pieces[1]) : std::nullopt;
+    return !major || !minor || std::pair(*major, *minor) >= std::pair<uint64_t, uint64_t>(6, 5);
+}
+
+/// mount(2) takes one page of options: the directories by descriptors, whose names are short.
+Result<std::string> short_overlay_data(const OverlayDirectories& directories, bool user_namespace, std::vector<Fd>& keep) {
+    OverlayDirectories by_descriptor;
+    auto name = [&](const std::string& path) -> Result<std::string> {
+        keep.push_back(TRY(open_file(path, O_PATH | O_DIRECTORY)));
+        return concat("/proc/self/fd/", keep.back().get());
+    };
+    for (auto& path : directories.lower) by_descriptor.lower.push_back(TRY(name(path)));
+    if (!directories.upper.empty()) {
+        by_descriptor.upper = TRY(name(directories.upper));
+        by_descriptor.work = TRY(name(directories.work));
     }
-    if (supported) return mounted;
+    return overlay_data(by_descriptor, user_namespace);
+}
+}  // namespace
+
+Result<Fd> mount_overlay(const OverlayDirectories& directories, int target, bool user_namespace, std::string_view subject) {
+    constexpr size_t kPage = 4096;
+    if (may_know_single_layers()) {
+        bool supported = false;
+        auto mounted = new_overlay(directories, user_namespace, supported);
+        if (mounted) TRY(move_mount(mounted->get(), target, subject));
+        if (mounted || supported) return mounted;
+    }
+    std::vector<Fd> keep;
     std::string data = overlay_data(directories, user_namespace);
-    if (data.size() >= 4096)
-        return fail(ErrorKind::InvalidArgument, concat("overlay on ", subject, ": the paths of ", directories.lower.size(),
-                                                       " layers exceed 4 KiB, which needs Linux 6.7"));
+    if (data.size() >= kPage) data = TRY_WRAP(concat("overlay on ", subject), short_overlay_data(directories, user_namespace, keep));
+    if (data.size() >= kPage)
+        return fail(ErrorKind::InvalidArgument, concat("overlay on ", subject, ": ", directories.lower.size(), " layers are too many for this kernel"));
     TRY(mount_onto(target, "overlay", "overlay", 0, data, subject));
-    std::string path = concat("/proc/self/fd/", target, "/.");  // the dot steps onto what was mounted there
-    Fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!root) return fail_errno("open", subject);
+    // The descriptor still means what lies below; only a walk along the path steps onto what was mounted there.
+    Fd root = TRY(open_file(TRY(read_link(concat("/proc/self/fd/", target))), O_PATH | O_DIRECTORY));
+    if (TRY(filesystem_magic(root.get())) != OVERLAYFS_SUPER_MAGIC) return fail(ErrorKind::Internal, concat("the overlay on ", subject, " cannot be found again"));
     return root;
 }
 
