@@ -263,7 +263,9 @@ Result<void> RootBuilder::mount_filesystem(const Mount& mount) {
     }
     if (!made) return fail(std::move(made).error());
     os::Fd tree = std::move(*made);
-    if (mount.copy_up) {
+    if (mount.copy_up && !existed) {  // nothing to copy, and the mode is tmpfs' own
+        if (mount.flags & MS_RDONLY) TRY(os::change_mount(tree.get(), {MOUNT_ATTR_RDONLY, 0, 0, -1, false}, mount.destination));
+    } else if (mount.copy_up) {
         os::Fd from = TRY(root_.open(PathInRoot(mount.destination), O_RDONLY | O_DIRECTORY));
         os::Fd to(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!to) return fail_errno("open", mount.destination);

@@ -165,21 +165,26 @@ class Engine:
         deadline = time.monotonic() + 3
         while True:
             isolation.reap_orphans()
-            for path in sorted(glob.glob(f"/sys/fs/cgroup/*{self.cgroup_parent}/**/", recursive=True), reverse=True) + [f"/sys/fs/cgroup{self.cgroup_parent}"]:
+            for path in sorted(self.cgroups("/**/"), reverse=True) + self.cgroups():
                 try:
                     os.rmdir(path)
                 except OSError:
                     pass
-            if not glob.glob(f"/sys/fs/cgroup/*{self.cgroup_parent}") or time.monotonic() > deadline:
+            if not self.cgroups() or time.monotonic() > deadline:
                 break
             self.end_leftovers()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def cgroups(self, pattern=""):
+        """Paths below the parent of our containers' cgroups, in every hierarchy."""
+        parent = self.cgroup_parent if self.cgroup_parent.startswith("/") else "/" + self.cgroup_parent  # a slice has no slash
+        return [path for root in ("/sys/fs/cgroup/*", "/sys/fs/cgroup") for path in glob.glob(root + parent + pattern, recursive=True)]
 
     def end_leftovers(self):
         """Processes in our cgroups, and helpers whose command line names our directory; by pid."""
         # a paused process does not die
         thaw = {path: "THAWED" for path in glob.glob(f"/sys/fs/cgroup/freezer{self.cgroup_parent}/**/freezer.state", recursive=True)}
-        thaw.update({path: "0" for path in glob.glob(f"/sys/fs/cgroup{self.cgroup_parent}/**/cgroup.freeze", recursive=True)})
+        thaw.update({path: "0" for path in self.cgroups("/**/cgroup.freeze")})
         for path, word in thaw.items():
             try:
                 with open(path, "w") as file:
@@ -187,7 +192,7 @@ class Engine:
             except OSError:
                 pass  # it has just gone
         pids = set()
-        for path in glob.glob(f"/sys/fs/cgroup/*{self.cgroup_parent}/**/cgroup.procs", recursive=True):
+        for path in self.cgroups("/**/cgroup.procs"):
             try:
                 pids.update(int(pid) for pid in open(path).read().split())
             except OSError:

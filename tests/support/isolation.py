@@ -38,7 +38,10 @@ def enter_private_namespaces():
     mount("tmpfs", keep, "tmpfs")
     os.mkdir(keep + "/cgroup")
     mount("/sys/fs/cgroup", keep + "/cgroup", None, MS_BIND | MS_REC)
+    security = os.path.ismount("/sys/kernel/security")
     mount("sysfs", "/sys", "sysfs")
+    if security:
+        mount("securityfs", "/sys/kernel/security", "securityfs")
     mount(keep + "/cgroup", "/sys/fs/cgroup", None, MS_BIND | MS_REC)
     unmount(keep)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -1,6 +1,5 @@
 """What an engine holds of the machine, counted: so that a test can say that all is back where it was."""
 import collections
-import glob
 import json
 import os
 import re
@@ -70,7 +69,7 @@ def snapshot(engine):
         except OSError:
             pass
     counts["netns of processes"] = len(spaces)
-    counts["cgroups"] = sum(1 for _ in glob.glob(f"/sys/fs/cgroup/*{engine.cgroup_parent}/**/", recursive=True))
+    counts["cgroups"] = len(engine.cgroups("/**/"))
     for line in subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout.splitlines():
         if "veth" in line or "@if" in line:
             counts["veths"] += 1
