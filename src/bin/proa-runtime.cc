@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -11,5 +12,10 @@ int main(int argc, char** argv) {
         fprintf(stderr, "proa-runtime: %s\n", fault.c_str());
         return 1;
     }
-    return proa::bundle::run_command_line(std::vector<std::string>(argv + 1, argv + argc));
+    try {
+        return proa::bundle::run_command_line(std::vector<std::string>(argv + 1, argv + argc));
+    } catch (const std::bad_alloc&) {
+        fputs("proa-runtime: out of memory\n", stderr);
+        return 1;
+    }
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <functional>
 
 #include "base/log.h"
@@ -19,6 +20,7 @@ namespace proa::bundle {
 namespace {
 struct Globals {
     std::string root = "/run/proa-runtime", log, log_format = "text";
+    bool debug = false, rootless = false;
 };
 
 struct Command {
@@ -40,17 +42,24 @@ Result<int> number_flag(const ParsedFlags& flags, const std::string& name) {
     return static_cast<int>(*value);
 }
 
+Result<HandOver> hand_over_flags(const ParsedFlags& flags) {
+    HandOver wanted{flags.text("console-socket"), flags.text("pidfd-socket"), flags.text("pid-file"), TRY(number_flag(flags, "preserve-fds"))};
+    // Not after the container was made and its streams were given away.
+    for (int fd = 3; fd < 3 + wanted.preserve_fds; fd++)
+        if (::fcntl(fd, F_GETFD) < 0) return fail(ErrorKind::InvalidArgument, concat("unable to preserve file descriptor ", fd, " (--preserve-fds ", wanted.preserve_fds, "): it is not open"));
+    return wanted;
+}
+
 Result<CreateOptions> create_options(const Globals& globals, const ParsedFlags& flags, bool detach) {
     CreateOptions options;
     options.root = globals.root;
     options.id = flags.rest[0];
     options.bundle = flags.text("bundle", ".");
     if (options.bundle.empty()) options.bundle = ".";
-    options.console_socket = flags.text("console-socket");
-    options.pid_file = flags.text("pid-file");
+    options.hand_over = TRY(hand_over_flags(flags));
+    options.rootless = globals.rootless;
     options.no_pivot = flags.on("no-pivot");
     options.no_new_keyring = flags.on("no-new-keyring");
-    options.preserve_fds = TRY(number_flag(flags, "preserve-fds"));
     options.detach = detach;
     options.keep = flags.on("keep");
     options.no_subreaper = flags.on("no-subreaper");
@@ -64,13 +73,12 @@ Result<int> exec_command(const Globals& globals, const ParsedFlags& flags) {
     options.args.assign(flags.rest.begin() + 1, flags.rest.end());
     options.process_file = flags.text("process");
     if (options.process_file.empty() && options.args.empty()) return fail(ErrorKind::InvalidArgument, "process args cannot be empty");
-    options.console_socket = flags.text("console-socket");
-    options.pid_file = flags.text("pid-file");
+    options.hand_over = TRY(hand_over_flags(flags));
     options.cwd = flags.text("cwd");
     options.user = flags.text("user");
     options.process_label = flags.text("process-label");
     options.apparmor = flags.text("apparmor");
-    options.cgroup = flags.text("cgroup");
+    options.cgroups = flags.list("cgroup");
     options.env = flags.list("env");
     options.capabilities = flags.list("cap");
     for (auto& text : flags.list("additional-gids")) {
@@ -82,59 +90,20 @@ Result<int> exec_command(const Globals& globals, const ParsedFlags& flags) {
     options.detach = flags.on("detach");
     options.no_new_privs = flags.on("no-new-privs");
     options.ignore_paused = flags.on("ignore-paused");
-    options.preserve_fds = TRY(number_flag(flags, "preserve-fds"));
     return execute_in_container(options);
-}
-
-Result<void> read_update_flags(const ParsedFlags& flags, cgroup::Limits& limits) {
-    auto read = [&]<class T>(const char* name, std::optional<T>& target, bool bytes = false) -> Result<void> {
-        if (!flags.has(name)) return {};
-        std::string text = flags.text(name);
-        auto value = parse_int(text);
-        if (!value && bytes) value = TRY(parse_bytes(text));
-        if (!value || !std::in_range<T>(*value)) return fail(ErrorKind::InvalidArgument, concat("invalid value for ", std::string_view(name), ": ", quote(text)));
-        target = static_cast<T>(*value);
-        return {};
-    };
-    TRY(read("blkio-weight", limits.blkio_weight));
-    TRY(read("cpu-period", limits.cpu_period));
-    TRY(read("cpu-quota", limits.cpu_quota));
-    TRY(read("cpu-burst", limits.cpu_burst));
-    TRY(read("cpu-share", limits.cpu_shares));
-    TRY(read("cpu-rt-period", limits.cpu_realtime_period));
-    TRY(read("cpu-rt-runtime", limits.cpu_realtime_runtime));
-    TRY(read("cpu-idle", limits.cpu_idle));
-    TRY(read("memory", limits.memory_limit, true));
-    TRY(read("memory-reservation", limits.memory_reservation, true));
-    TRY(read("memory-swap", limits.memory_swap, true));
-    TRY(read("pids-limit", limits.pids_limit));
-    if (flags.has("cpuset-cpus")) limits.cpuset_cpus = flags.text("cpuset-cpus");
-    if (flags.has("cpuset-mems")) limits.cpuset_mems = flags.text("cpuset-mems");
-    return {};
-}
-
-Result<int> update_command(const Globals& globals, const ParsedFlags& flags) {
-    StateDirectory directory = TRY(StateDirectory::at(globals.root, flags.rest[0]));
-    ContainerState state = TRY(directory.load());
-    cgroup::Limits limits;
-    if (flags.has("resources")) {
-        std::string file = flags.text("resources");
-        std::string text = file == "-" ? TRY(os::read_to_end(0, 1 << 20)) : TRY(os::read_file(file, 1 << 20));
-        limits = TRY(limits_of(TRY(json::parse(text))));
-    } else {
-        TRY(read_update_flags(flags, limits));
-    }
-    limits.devices.clear();  // they belong to create: an update would cut off what the container was given
-    TRY(TRY(cgroup::Group::at(state.cgroup_path)).apply_without_devices(limits));
-    return 0;
 }
 
 Result<int> spec_command(const Globals&, const ParsedFlags& flags) {
     std::string directory = flags.text("bundle", ".");
     std::string file = directory + "/config.json";
     if (os::exists(file)) return fail(ErrorKind::Conflict, "File config.json exists. Remove it first");
-    TRY(os::write_file(file, specification_template(), 0666));
+    TRY(os::write_file(file, specification_template(flags.on("rootless")), 0666));
     return 0;
+}
+
+Result<int> refuse_checkpoint(const Globals& globals, const ParsedFlags& flags) {
+    TRY(StateDirectory::at(globals.root, flags.rest[0]));
+    return fail(ErrorKind::Unsupported, "checkpoint and restore are not supported by proa-runtime");
 }
 
 Result<int> printed(Result<std::string> text) {
@@ -148,14 +117,19 @@ Result<int> done(Result<void> result) {
 
 const std::vector<Command>& commands() {
     static const std::vector<FlagSpec> kCreate = {{"bundle,b", true, "path to the bundle, default: the current directory"}, {"console-socket", true, "unix socket that gets the terminal's master"},
-        {"pid-file", true, "file to write the process id to"}, {"no-pivot", false, "do not use pivot_root"}, {"no-new-keyring", false, "keep the session keyring"}, {"preserve-fds", true, "further descriptors to hand over"}};
+        {"pidfd-socket", true, "unix socket that gets a pidfd of the init"}, {"pid-file", true, "file to write the process id to"}, {"no-pivot", false, "do not use pivot_root"}, {"no-new-keyring", false, "keep the session keyring"}, {"preserve-fds", true, "further descriptors to hand over"}};
     static const std::vector<Command> kCommands = [] {
         std::vector<FlagSpec> run = kCreate;
         run.insert(run.end(), {{"detach,d", false, "return when the container runs"}, {"keep", false, "keep the container's state after its exit"}, {"no-subreaper", false, "do not reap reparented processes"}});
         std::vector<FlagSpec> update;
-        for (auto name : {"resources,r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpu-idle", "cpuset-cpus", "cpuset-mems", "memory", "memory-reservation", "memory-swap", "pids-limit"})
+        for (auto name : {"resources,r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpu-idle", "cpuset-cpus", "cpuset-mems", "memory", "memory-reservation", "memory-swap", "pids-limit", "kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema"})
             update.push_back({name, true, ""});
-        std::vector<FlagSpec> exec = {{"console-socket", true, ""}, {"cwd", true, "working directory"}, {"env,e", true, "environment variable"}, {"tty,t", false, "with a terminal"}, {"user,u", true, "uid[:gid]"},
+        std::vector<FlagSpec> checkpoint, restore;
+        for (auto name : {"image-path", "work-path", "parent-path", "page-server", "status-fd", "manage-cgroups-mode", "empty-ns"}) checkpoint.push_back({name, true, ""});
+        for (auto name : {"leave-running", "tcp-established", "tcp-skip-in-flight", "ext-unix-sk", "shell-job", "lazy-pages", "file-locks", "pre-dump", "auto-dedup", "link-remap"}) checkpoint.push_back({name, false, ""});
+        for (auto name : {"console-socket", "image-path", "work-path", "manage-cgroups-mode", "bundle,b", "pid-file", "empty-ns", "lsm-profile", "lsm-mount-context"}) restore.push_back({name, true, ""});
+        for (auto name : {"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "detach,d", "no-subreaper", "no-pivot", "auto-dedup", "lazy-pages", "link-remap"}) restore.push_back({name, false, ""});
+        std::vector<FlagSpec> exec = {{"console-socket", true, ""}, {"pidfd-socket", true, ""}, {"cwd", true, "working directory"}, {"env,e", true, "environment variable"}, {"tty,t", false, "with a terminal"}, {"user,u", true, "uid[:gid]"},
             {"additional-gids,g", true, ""}, {"process,p", true, "process.json"}, {"detach,d", false, ""}, {"pid-file", true, ""}, {"process-label", true, ""}, {"apparmor", true, ""}, {"no-new-privs", false, ""},
             {"cap,c", true, ""}, {"preserve-fds", true, ""}, {"cgroup", true, ""}, {"ignore-paused", false, ""}};
         using F = const ParsedFlags&;
@@ -171,17 +145,20 @@ const std::vector<Command>& commands() {
             {"list", "", 0, 0, {{"format,f", true, "table or json"}, {"quiet,q", false, "ids only"}}, [](G g, F f) { return printed(list_report(g.root, f.text("format", "table"), f.on("quiet"))); }, "", 1},
             {"pause", "<container-id>", 1, 1, {}, [](G g, F f) { return done(pause_container(g.root, f.rest[0])); }, "", 1},
             {"resume", "<container-id>", 1, 1, {}, [](G g, F f) { return done(resume_container(g.root, f.rest[0])); }, "", 1},
-            {"update", "<container-id>", 1, 1, update, update_command, "", 1},
-            {"ps", "<container-id>", 1, -1, {{"format,f", true, "json"}}, [](G g, F f) -> Result<int> {
-                 if (f.text("format", "table") != "json") return fail(ErrorKind::Unsupported, "ps: only --format json is supported");
-                 return printed(processes_report(g.root, f.rest[0]));
+            {"update", "<container-id>", 1, 1, update, [](G g, F f) { return done(update_container(g.root, f.rest[0], f)); }, "", 1},
+            {"ps", "<container-id> [ps options]", 1, -1, {{"format,f", true, "table or json"}}, [](G g, F f) {
+                 return printed(processes_report(g.root, f.rest[0], f.text("format", "table"), {f.rest.begin() + 1, f.rest.end()}));
              }, "", 1},
-            {"events", "<container-id>", 1, 1, {{"stats", false, "show the numbers once"}, {"interval", true, ""}}, [](G g, F f) -> Result<int> {
-                 if (!f.on("stats")) return fail(ErrorKind::Unsupported, "events: only --stats is supported");
-                 return printed(stats_report(g.root, f.rest[0]));
+            {"events", "<container-id>", 1, 1, {{"stats", false, "show the numbers once"}, {"interval", true, "time between two reports, default 5s"}}, [](G g, F f) -> Result<int> {
+                 if (f.on("stats")) return printed(stats_report(g.root, f.rest[0]));
+                 auto interval = parse_duration(f.text("interval", "5s"));
+                 if (!interval || *interval <= 0) return fail(ErrorKind::InvalidArgument, "duration interval must be greater than 0");
+                 return done(watch_events(g.root, f.rest[0], *interval));
              }, "", 1},
+            {"checkpoint", "<container-id>", 1, 1, checkpoint, refuse_checkpoint, "", 1},
+            {"restore", "<container-id>", 1, 1, restore, refuse_checkpoint, "", 1},
             {"features", "", 0, 0, {}, [](G, F) { return printed(features_report() + "\n"); }, "", 1},
-            {"spec", "", 0, 0, {{"bundle,b", true, ""}}, spec_command, "", 1},
+            {"spec", "", 0, 0, {{"bundle,b", true, ""}, {"rootless", false, "for a plain user"}}, spec_command, "", 1},
         };
     }();
     return kCommands;
@@ -202,23 +179,25 @@ std::string general_help() {
     return text + "\nGLOBAL OPTIONS:\n   --debug --log value --log-format value --root value --systemd-cgroup --rootless value --version\n";
 }
 
-/// The last line of the log is what containerd shows.
-void report(const Globals& globals, const std::string& message) {
+Result<void> write_log(const Globals& globals, std::string_view level, const std::string& message) {
     std::string time = rfc3339_nano({now().seconds, 0});
     std::string line;
     if (globals.log_format == "json") {
-        line = "{\"level\":\"error\",\"msg\":";
+        line = concat("{\"level\":\"", level, "\",\"msg\":");
         json::print_string(line, message, true);
         line += concat(",\"time\":\"", time, "\"}\n");
     } else {
-        line = concat("time=\"", time, "\" level=error msg=", quote(message), "\n");
+        line = concat("time=\"", time, "\" level=", level, " msg=", quote(message), "\n");
     }
-    if (globals.log.empty()) {
-        (void)os::write_all(2, line);
-        return;
-    }
-    if (auto file = os::open_file(globals.log, O_WRONLY | O_APPEND | O_CREAT, 0644)) (void)os::write_all(file->get(), line);
-    (void)os::write_all(2, message + "\n");
+    if (globals.log.empty()) return os::write_all(2, line);
+    os::Fd file = TRY(os::open_file(globals.log, O_WRONLY | O_APPEND | O_CREAT, 0644));
+    return os::write_all(file.get(), line);
+}
+
+/// The last line of the log is what containerd shows.
+void report(const Globals& globals, const std::string& message) {
+    (void)write_log(globals, "error", message);
+    if (!globals.log.empty()) (void)os::write_all(2, message + "\n");
 }
 
 int fail_with(const Globals& globals, const std::string& message, int code) {
@@ -237,15 +216,27 @@ int run_command_line(const std::vector<std::string>& words) {
     globals.log_format = parsed->text("log-format", "text");
     if (globals.log_format != "text" && globals.log_format != "json") return fail_with(Globals(), concat("invalid log-format: ", globals.log_format), 1);
     if (parsed->on("version")) {
-        print(concat("proa-runtime version ", std::string_view(PROA_RELEASE), "\nspec: 1.2.0\n"));
+        print(concat("proa-runtime version ", std::string_view(PROA_RELEASE), "\nspec: ", std::string_view(kSpecVersion), "\n"));
         return 0;
     }
     if (parsed->rest.empty() || parsed->on("help") || parsed->rest[0] == "help") {
         print(general_help());
         return 0;
     }
+    globals.debug = parsed->on("debug");
+    std::string rootless = parsed->text("rootless", "auto");
+    auto wanted = parse_bool(rootless);
+    if (!wanted && rootless != "auto") return fail_with(globals, concat("invalid value ", quote(rootless), " for --rootless: true, false or auto"), 1);
+    globals.rootless = wanted.value_or(::geteuid() != 0);
+    if (!parsed->has("root") && ::geteuid() != 0)
+        if (const char* directory = ::getenv("XDG_RUNTIME_DIR")) globals.root = concat(std::string_view(directory), "/proa-runtime");
+    if (!globals.log.empty())
+        if (auto file = os::open_file(globals.log, O_WRONLY | O_APPEND | O_CREAT, 0644); !file) {
+            std::string message = file.error().message();
+            globals.log.clear();
+            return fail_with(globals, message, 1);
+        }
     if (parsed->on("systemd-cgroup")) return fail_with(globals, "--systemd-cgroup is not supported: use the cgroupfs driver", 1);
-    if (parsed->text("rootless", "auto") == "true") return fail_with(globals, "--rootless true is not supported", 1);
     if (globals.root[0] != '/') globals.root = os::join_path(os::read_link("/proc/self/cwd").value_or("/"), globals.root);
     for (auto& command : commands()) {
         if (command.name != parsed->rest[0]) continue;
@@ -265,7 +256,9 @@ int run_command_line(const std::vector<std::string>& words) {
             print(concat("Incorrect Usage.\n\n", help_text(command)));
             return fail_with(globals, concat("proa-runtime: ", quote(command.name), " requires ", command.arguments_min == command.arguments_max ? "exactly " : "a minimum of ", command.arguments_min, " argument(s)"), 1);
         }
+        if (globals.debug) (void)write_log(globals, "debug", concat("proa-runtime ", std::string_view(PROA_RELEASE), ", root ", globals.root, ": ", join(parsed->rest, " ")));
         auto code = command.run(globals, *flags);
+        if (globals.debug && code) (void)write_log(globals, "debug", concat(std::string_view(command.name), " ends with exit status ", *code));
         if (code) return *code;
         return fail_with(globals, command.error_prefix + code.error().message(), command.failure_code);
     }

@@ -9,35 +9,17 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "bundle/config_numbers.h"
 #include "bundle/mount_options.h"
-#include "os/capability.h"
+#include "bundle/network_devices.h"
 #include "os/file.h"
 #include "runtime/oci_names.h"
-#include "seccomp/compile.h"
 
 namespace proa::bundle {
 
 using runtime::Plan;
 
 namespace {
-Unexpected invalid(std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); }
-
-template <class T>
-Result<T> number(const json::Value& value, std::string_view field) {
-    if (!value.is_integer()) return invalid(concat(field, " must be a number"));
-    if (auto* large = std::get_if<uint64_t>(&value.storage())) {
-        if (!std::in_range<T>(*large)) return invalid(concat(field, " is out of range"));
-        return static_cast<T>(*large);
-    }
-    if (!std::in_range<T>(value.as_int())) return invalid(concat(field, " is out of range"));
-    return static_cast<T>(value.as_int());
-}
-template <class T>
-Result<void> read_number(const json::Value& value, std::string_view field, T& target) {
-    if (!value.is_null()) target = TRY(number<T>(value, field));
-    return {};
-}
-
 Result<void> read_namespaces(const json::Value& linux_part, Plan& plan) {
     for (auto& item : linux_part["namespaces"].as_array()) {
         const std::string& name = item["type"].as_string();
@@ -80,8 +62,9 @@ Result<void> read_mounts(const json::Value& config, const PlanOptions& options, 
         mount.uid_mappings = TRY(read_mappings(item["uidMappings"]));
         mount.gid_mappings = TRY(read_mappings(item["gidMappings"]));
         auto listed = string_list(item["options"]);
-        bool wants_map = std::any_of(listed.begin(), listed.end(), [](auto& option) { return option == "idmap" || option == "ridmap"; });
-        if (wants_map && mount.uid_mappings.empty() && mount.gid_mappings.empty()) {
+        auto lists = [&](std::string_view name) { return std::find(listed.begin(), listed.end(), name) != listed.end(); };
+        mount.map_recursively = lists("ridmap");
+        if ((lists("idmap") || lists("ridmap")) && mount.uid_mappings.empty() && mount.gid_mappings.empty()) {
             mount.uid_mappings = plan.uid_mappings;
             mount.gid_mappings = plan.gid_mappings;
             if (plan.uid_mappings.empty()) return invalid(concat("idmap on ", mount.destination, " needs uidMappings and gidMappings"));
@@ -169,10 +152,35 @@ Result<void> check_sysctl(const std::string& name, const Plan& plan) {
     return invalid(concat("sysctl ", quote(name), " is not in a separate kernel namespace"));
 }
 
+bool has_namespace(const Plan& plan, runtime::NamespaceType type) {
+    return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; });
+}
+
+/// Spec: config-linux.md, memory policy
+Result<std::optional<runtime::MemoryPolicy>> memory_policy_of(const json::Value& value) {
+    if (!value.is_object()) return std::optional<runtime::MemoryPolicy>();
+    static constexpr std::pair<std::string_view, int> kModes[] = {{"MPOL_DEFAULT", 0}, {"MPOL_PREFERRED", 1}, {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3}, {"MPOL_LOCAL", 4}, {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
+    static constexpr std::pair<std::string_view, int> kFlags[] = {{"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
+    auto find = [](auto& table, const std::string& name) { return std::find_if(std::begin(table), std::end(table), [&](auto& entry) { return entry.first == name; }); };
+    auto mode = find(kModes, value["mode"].as_string());
+    if (mode == std::end(kModes)) return invalid(concat("memoryPolicy: unknown mode ", quote(value["mode"].as_string())));
+    runtime::MemoryPolicy policy{mode->second, TRY_WRAP("memoryPolicy.nodes", number_list(value["nodes"].as_string()))};
+    for (auto& name : string_list(value["flags"])) {
+        auto flag = find(kFlags, name);
+        if (flag == std::end(kFlags)) return invalid(concat("memoryPolicy: unknown flag ", quote(name)));
+        policy.mode |= flag->second;
+    }
+    return std::optional(std::move(policy));
+}
+
 Result<void> read_linux(const json::Value& linux_part, Plan& plan) {
-    for (auto name : {"intelRdt", "memoryPolicy", "netDevices"})
-        if (!linux_part[name].is_null() && !linux_part[name].as_object().empty()) return fail(ErrorKind::Unsupported, concat("linux.", std::string_view(name), " is not supported"));
-    if (!linux_part["mountLabel"].as_string().empty()) return fail(ErrorKind::Unsupported, "linux.mountLabel is not supported: this build labels no mounts");
+    if (!linux_part["intelRdt"].as_object().empty())
+        return fail(ErrorKind::Unsupported, os::is_directory("/sys/fs/resctrl/info") ? "linux.intelRdt is not supported by this runtime"
+                                                                                     : "linux.intelRdt cannot be set: no resctrl file system is mounted on /sys/fs/resctrl");
+    if (!linux_part["mountLabel"].as_string().empty()) return fail(ErrorKind::Unsupported, "linux.mountLabel cannot be set: SELinux is not enabled on this host");
+    auto devices = TRY(network_devices_of(linux_part["netDevices"]));
+    if (!devices.empty() && !has_namespace(plan, runtime::NamespaceType::Network))
+        return invalid("linux.netDevices need a network namespace");
     plan.uid_mappings = TRY(read_mappings(linux_part["uidMappings"]));
     plan.gid_mappings = TRY(read_mappings(linux_part["gidMappings"]));
     plan.masked_paths = string_list(linux_part["maskedPaths"]);
@@ -210,6 +218,7 @@ Result<std::vector<runtime::Hook>> hooks_of(const json::Value& config, std::stri
         runtime::Hook hook{item["path"].as_string(), string_list(item["args"]), string_list(item["env"]), 0};
         if (hook.path.empty() || hook.path[0] != '/') return invalid(concat("hook path ", quote(hook.path), " is not absolute"));
         TRY(read_number(item["timeout"], "hook timeout", hook.timeout_seconds));
+        if (!item["timeout"].is_null() && hook.timeout_seconds <= 0) return invalid("hook timeout must be greater than zero");
         hooks.push_back(std::move(hook));
     }
     return hooks;
@@ -231,95 +240,15 @@ std::vector<std::string> string_list(const json::Value& value) {
     return list;
 }
 
-Result<uint64_t> capability_mask(const json::Value& names) {
-    uint64_t mask = 0;
-    for (auto& name : string_list(names)) {
-        auto capability = os::capability_number(name);
-        if (capability) mask |= 1ull << *capability;  // Spec: unknown ones are warned about and left out
-    }
-    return mask & os::all_capabilities();
-}
-
-namespace {
-Result<void> read_rlimits(const json::Value& list, runtime::Process& process) {
-    for (auto& item : list.as_array()) {
-        const std::string& name = item["type"].as_string();
-        auto known = std::find_if(std::begin(runtime::kRlimitNames), std::end(runtime::kRlimitNames), [&](auto& entry) { return entry.first == name; });
-        if (known == std::end(runtime::kRlimitNames)) return invalid(concat("invalid rlimit type ", quote(name)));
-        for (auto& other : process.rlimits)
-            if (other.resource == known->second) return invalid(concat("rlimit ", name, " is given twice"));
-        process.rlimits.push_back({known->second, TRY(number<uint64_t>(item["soft"], "rlimit soft")), TRY(number<uint64_t>(item["hard"], "rlimit hard"))});
-    }
+Result<void> read_kernel_habits(const json::Value& linux_part, runtime::Process& process) {
+    process.memory_policy = TRY(memory_policy_of(linux_part["memoryPolicy"]));
+    auto& persona = linux_part["personality"];
+    if (!persona.is_object()) return {};
+    if (!persona["flags"].as_array().empty()) return invalid("personality flags are not supported");
+    if (persona["domain"].as_string() == "LINUX") process.personality = PER_LINUX;
+    else if (persona["domain"].as_string() == "LINUX32") process.personality = PER_LINUX32;
+    else return invalid(concat("unknown personality domain ", quote(persona["domain"].as_string())));
     return {};
-}
-
-Result<void> read_scheduling(const json::Value& value, runtime::Process& process) {
-    if (auto& priority = value["ioPriority"]; !priority.is_null()) {
-        static constexpr std::string_view kClasses[] = {"IOPRIO_CLASS_NONE", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"};
-        auto known = std::find(std::begin(kClasses), std::end(kClasses), priority["class"].as_string());
-        if (known == std::end(kClasses)) return invalid(concat("ioPriority: unknown class ", quote(priority["class"].as_string())));
-        int64_t level = priority["priority"].as_int();
-        if (level < 0 || level > 7) return invalid("ioPriority: priority must be 0 to 7");
-        process.io_priority = static_cast<int32_t>((known - std::begin(kClasses)) << 13 | level);
-    }
-    if (auto& scheduler = value["scheduler"]; !scheduler.is_null()) {
-        static constexpr std::pair<std::string_view, int> kPolicies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2}, {"SCHED_BATCH", 3}, {"SCHED_ISO", 4}, {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
-        auto known = std::find_if(std::begin(kPolicies), std::end(kPolicies), [&](auto& entry) { return entry.first == scheduler["policy"].as_string(); });
-        if (known == std::end(kPolicies)) return invalid(concat("scheduler: unknown policy ", quote(scheduler["policy"].as_string())));
-        if (known->second == 6) return fail(ErrorKind::Unsupported, "scheduler: SCHED_DEADLINE is not supported");
-        if (!scheduler["flags"].as_array().empty()) return fail(ErrorKind::Unsupported, "scheduler: flags are not supported");
-        process.scheduler_policy = known->second;
-        process.scheduler_nice = static_cast<int32_t>(scheduler["nice"].as_int());
-        process.scheduler_priority = static_cast<int32_t>(scheduler["priority"].as_int());
-    }
-    if (!value["execCPUAffinity"].is_null()) return fail(ErrorKind::Unsupported, "process.execCPUAffinity is not supported");
-    return {};
-}
-
-Result<void> read_seccomp(const json::Value& seccomp, const PlanOptions& options, runtime::Process& process) {
-    if (!seccomp.is_object()) return {};
-    auto profile = TRY(seccomp::parse_profile(json::print(seccomp)));
-    if (!profile.listener_path.empty()) return fail(ErrorKind::Unsupported, "linux.seccomp.listenerPath is not supported");
-    auto filter = options.seccomp_cache.empty() ? TRY(seccomp::compile(profile, process.capabilities.bounding))
-                                                : TRY(seccomp::compile_cached(profile, process.capabilities.bounding, options.seccomp_cache));
-    process.seccomp_bpf = std::move(filter.bpf);
-    process.seccomp_flags = filter.flags;
-    return {};
-}
-}  // namespace
-
-Result<runtime::Process> process_of(const json::Value& value, const json::Value& seccomp, const PlanOptions& options) {
-    runtime::Process process;
-    process.args = string_list(value["args"]);
-    process.env = string_list(value["env"]);
-    process.cwd = value["cwd"].as_string();
-    if (process.args.empty()) return invalid("args must not be empty");
-    if (process.cwd.empty()) return invalid("Cwd property must not be empty");
-    if (process.cwd[0] != '/') return invalid("Cwd must be an absolute path");
-    process.create_cwd = true;  // Spec leaves it open; runc makes it, and engines rely on that
-    process.terminal = value["terminal"].as_bool();
-    TRY(read_number(value["consoleSize"]["height"], "consoleSize.height", process.console_height));
-    TRY(read_number(value["consoleSize"]["width"], "consoleSize.width", process.console_width));
-    TRY(read_number(value["user"]["uid"], "user.uid", process.uid));
-    TRY(read_number(value["user"]["gid"], "user.gid", process.gid));
-    if (!value["user"]["umask"].is_null()) process.umask = TRY(number<uint32_t>(value["user"]["umask"], "user.umask"));
-    for (auto& gid : value["user"]["additionalGids"].as_array()) process.additional_gids.push_back(TRY(number<uint32_t>(gid, "user.additionalGids")));
-    if (auto& sets = value["capabilities"]; sets.is_object()) {
-        process.capabilities.bounding = TRY(capability_mask(sets["bounding"]));
-        process.capabilities.effective = TRY(capability_mask(sets["effective"]));
-        process.capabilities.permitted = TRY(capability_mask(sets["permitted"]));
-        process.capabilities.inheritable = TRY(capability_mask(sets["inheritable"]));
-        process.capabilities.ambient = TRY(capability_mask(sets["ambient"]));
-    }
-    process.no_new_privileges = value["noNewPrivileges"].as_bool();
-    process.new_session_keyring = !options.no_new_keyring;
-    TRY(read_rlimits(value["rlimits"], process));
-    if (!value["oomScoreAdj"].is_null()) process.oom_score_adj = TRY(number<int32_t>(value["oomScoreAdj"], "oomScoreAdj"));
-    process.apparmor_profile = value["apparmorProfile"].as_string();
-    process.selinux_label = value["selinuxLabel"].as_string();
-    TRY(read_scheduling(value, process));
-    TRY(read_seccomp(seccomp, options, process));
-    return process;
 }
 
 Result<std::string> cgroup_path_of(const json::Value& config, const std::string& container_id) {
@@ -332,6 +261,7 @@ Result<std::string> cgroup_path_of(const json::Value& config, const std::string&
 }
 
 Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
+    TRY(check_shape(config));
     Plan plan;
     plan.container_id = options.container_id;
     const std::string& version = config["ociVersion"].as_string();
@@ -346,22 +276,20 @@ Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
     TRY(read_root(config, options, plan));
     TRY(read_mounts(config, options, plan));
     plan.cgroup_path = TRY(cgroup_path_of(config, options.container_id));
-    plan.limits = TRY(limits_of(linux_part["resources"]));
+    plan.limits = TRY(limits_of(linux_part["resources"], version));
     TRY(read_devices(linux_part, plan));
-    plan.process = TRY(process_of(config["process"], linux_part["seccomp"], options));
-    if (auto& persona = linux_part["personality"]; persona.is_object()) {
-        if (!persona["flags"].as_array().empty()) return invalid("personality flags are not supported");
-        if (persona["domain"].as_string() == "LINUX") plan.process.personality = PER_LINUX;
-        else if (persona["domain"].as_string() == "LINUX32") plan.process.personality = PER_LINUX32;
-        else return invalid(concat("unknown personality domain ", quote(persona["domain"].as_string())));
-    }
+    if (options.rootless) plan.limits.devices.clear();  // the kernel already lets such a user make and open nothing
+    plan.hook_state = hook_state_of(config, options.container_id, options.bundle);
+    PlanOptions with_state = options;
+    with_state.hook_state = plan.hook_state;
+    plan.process = TRY(process_of(config["process"], linux_part["seccomp"], with_state));
+    TRY(read_kernel_habits(linux_part, plan.process));
     plan.prestart_hooks = TRY(hooks_of(config, "prestart"));
     plan.create_runtime_hooks = TRY(hooks_of(config, "createRuntime"));
     plan.create_container_hooks = TRY(hooks_of(config, "createContainer"));
     plan.start_container_hooks = TRY(hooks_of(config, "startContainer"));
     plan.poststart_hooks = TRY(hooks_of(config, "poststart"));
     plan.poststop_hooks = TRY(hooks_of(config, "poststop"));
-    plan.hook_state = hook_state_of(config, options.container_id, options.bundle);
     return plan;
 }
 

@@ -1,8 +1,11 @@
 #include "bundle/reports.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/text.h"
+#include "bundle/config.h"
 #include "bundle/mount_options.h"
 #include "bundle/state.h"
 #include "os/capability.h"
@@ -52,25 +55,30 @@ std::string features_report() {
     for (int number = 0; !os::capability_name(number).empty(); number++) capabilities.emplace_back(os::capability_name(number));
     json::Object features;
     features["ociVersionMin"] = "1.0.0";
-    features["ociVersionMax"] = "1.2.0";
+    features["ociVersionMax"] = kSpecVersion;
     features["hooks"] = list({"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"});
     features["mountOptions"] = json::Value::strings(known_mount_options());
     json::Object parts;
     parts["namespaces"] = list({"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"});
     parts["capabilities"] = json::Value::strings(capabilities);
-    parts["cgroup"] = json::Object{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}};
+    parts["cgroup"] = json::Object{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", true}};
     parts["seccomp"] = json::Object{
         {"enabled", true},
-        {"actions", list({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"})},
+        {"actions", list({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"})},
         {"operators", list({"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"})},
         {"archs", list({"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64",
                         "SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"})},
-        {"knownFlags", list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})}};
+        {"knownFlags", list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})},
+        {"supportedFlags", list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})}};
     parts["apparmor"] = json::Object{{"enabled", true}};
     parts["selinux"] = json::Object{{"enabled", true}};
     parts["intelRdt"] = json::Object{{"enabled", false}};
     parts["mountExtensions"] = json::Object{{"idmap", json::Object{{"enabled", true}}}};
+    parts["netDevices"] = json::Object{{"enabled", true}};
+    parts["memoryPolicy"] = json::Object{{"modes", list({"MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"})},
+                                         {"flags", list({"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"})}};
     features["linux"] = std::move(parts);
+    features["annotations"] = json::Object{{"org.proa.version", PROA_RELEASE}};
     return json::print(std::move(features), {false, "    "});
 }
 
@@ -85,10 +93,11 @@ json::Value mount_entry(const char* destination, const char* type, const char* s
 }
 }  // namespace
 
-std::string specification_template() {
+std::string specification_template(bool rootless) {
     auto capabilities = json::Value::strings({"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"});
     json::Array namespaces;
-    for (auto type : {"pid", "network", "ipc", "uts", "mount", "cgroup"}) namespaces.push_back(json::Object{{"type", type}});
+    for (auto type : {"pid", "network", "ipc", "uts", "mount", "cgroup"})
+        if (!rootless || type != std::string_view("network")) namespaces.push_back(json::Object{{"type", type}});
     json::Object process;
     process["terminal"] = true;
     process["user"] = json::Object{{"uid", 0}, {"gid", 0}};
@@ -99,7 +108,7 @@ std::string specification_template() {
     process["rlimits"] = json::Array{json::Object{{"type", "RLIMIT_NOFILE"}, {"hard", 1024}, {"soft", 1024}}};
     process["noNewPrivileges"] = true;
     json::Object config;
-    config["ociVersion"] = "1.2.0";
+    config["ociVersion"] = kSpecVersion;
     config["process"] = std::move(process);
     config["root"] = json::Object{{"path", "rootfs"}, {"readonly", true}};
     config["hostname"] = "proa";
@@ -118,52 +127,21 @@ std::string specification_template() {
     parts["maskedPaths"] = json::Value::strings({"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
                                                  "/sys/devices/virtual/powercap", "/proc/scsi"});
     parts["readonlyPaths"] = json::Value::strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"});
+    if (rootless) {
+        // As runc makes it: the network stays the user's own, whose sysfs nobody else may mount, and there is one user and one group.
+        parts["namespaces"].array().push_back(json::Object{{"type", "user"}});
+        auto own = [](auto id) { return json::Array{json::Object{{"containerID", 0}, {"hostID", id}, {"size", 1}}}; };
+        parts["uidMappings"] = own(::geteuid());
+        parts["gidMappings"] = own(::getegid());
+        parts["resources"] = json::Object();
+        for (auto& mount : config["mounts"].array()) {
+            if (mount["destination"].as_string() == "/dev/pts") mount = mount_entry("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
+            if (mount["destination"].as_string() == "/sys") mount = mount_entry("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"});
+        }
+        std::erase_if(config["mounts"].array(), [](auto& mount) { return mount["destination"].as_string() == "/sys/fs/cgroup"; });
+    }
     config["linux"] = std::move(parts);
     return json::print(std::move(config), {false, "\t"});
-}
-
-namespace {
-json::Value entries_json(const std::vector<cgroup::BlkioEntry>& entries) {
-    json::Array list;
-    for (auto& entry : entries) list.push_back(json::Object{{"major", entry.major}, {"minor", entry.minor}, {"op", entry.operation}, {"value", entry.value}});
-    return list;
-}
-}  // namespace
-
-Result<std::string> stats_report(const std::string& root, const std::string& id) {
-    StateDirectory directory = TRY(StateDirectory::at(root, id));
-    ContainerState state = TRY(directory.load());
-    if (directory.status(state) == Status::Stopped) return fail(ErrorKind::Conflict, concat("container with id ", id, " is not running"));
-    cgroup::Stats stats = TRY(TRY(cgroup::Group::at(state.cgroup_path)).stats());
-    json::Array per_cpu;
-    for (uint64_t value : stats.cpu_per_cpu) per_cpu.push_back(value);
-    json::Object raw;
-    for (auto& [name, value] : stats.memory_stat) raw[name] = value;
-    auto cache = raw.find(stats.v2 ? "file" : "cache");
-    json::Object usage{{"total", stats.cpu_total}, {"kernel", stats.cpu_kernel}, {"user", stats.cpu_user}};
-    if (!per_cpu.empty()) usage["percpu"] = std::move(per_cpu);
-    json::Object data;
-    data["cpu"] = json::Object{{"usage", std::move(usage)},
-                               {"throttling", json::Object{{"periods", stats.throttling_periods}, {"throttledPeriods", stats.throttled_periods}, {"throttledTime", stats.throttled_time}}}};
-    data["memory"] = json::Object{{"cache", cache ? *cache : json::Value(0)},
-                                  {"usage", json::Object{{"limit", stats.memory_limit}, {"usage", stats.memory_usage}, {"max", stats.memory_max_usage}, {"failcnt", stats.memory_failcnt}}},
-                                  {"swap", json::Object{{"limit", stats.swap_limit}, {"usage", stats.swap_usage}}},
-                                  {"raw", std::move(raw)}};
-    data["pids"] = json::Object{{"current", stats.pids_current}, {"limit", stats.pids_limit}};
-    data["blkio"] = json::Object{{"ioServiceBytesRecursive", entries_json(stats.io_service_bytes)}, {"ioServicedRecursive", entries_json(stats.io_serviced)}};
-    json::Object huge;
-    for (auto& page : stats.hugepages) huge[page.page_size] = json::Object{{"usage", page.usage}, {"max", page.max_usage}, {"failcnt", page.failcnt}};
-    data["hugetlb"] = std::move(huge);
-    json::Object event{{"type", "stats"}, {"id", id}, {"data", std::move(data)}};
-    return json::print(std::move(event)) + "\n";
-}
-
-Result<std::string> processes_report(const std::string& root, const std::string& id) {
-    StateDirectory directory = TRY(StateDirectory::at(root, id));
-    ContainerState state = TRY(directory.load());
-    json::Array pids;
-    for (pid_t pid : TRY(TRY(cgroup::Group::at(state.cgroup_path)).processes())) pids.push_back(pid);
-    return json::print(std::move(pids));
 }
 
 }  // namespace proa::bundle

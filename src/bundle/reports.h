@@ -9,9 +9,11 @@ namespace proa::bundle {
 Result<std::string> state_report(const std::string& root, const std::string& id);
 Result<std::string> list_report(const std::string& root, const std::string& format, bool quiet);
 std::string features_report();
-std::string specification_template();
+std::string specification_template(bool rootless);
 Result<std::string> stats_report(const std::string& root, const std::string& id);  ///< `events --stats`
-/// `ps -f json`: the pids of the container's cgroup.
-Result<std::string> processes_report(const std::string& root, const std::string& id);
+/// Prints the numbers every `interval` nanoseconds, and each strike of the out-of-memory killer, until the container ends.
+Result<void> watch_events(const std::string& root, const std::string& id, int64_t interval);
+/// The processes of the container's cgroup: a list of pids (json), or their lines of `ps` (table), which gets `options` ("-ef").
+Result<std::string> processes_report(const std::string& root, const std::string& id, const std::string& format, const std::vector<std::string>& options);
 
 }  // namespace proa::bundle

@@ -1,11 +1,10 @@
 #include "base/text.h"
 #include "bundle/config.h"
+#include "bundle/config_numbers.h"
 
 namespace proa::bundle {
 
 namespace {
-Unexpected invalid(std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); }
-
 template <class T>
 Result<void> read(const json::Value& object, const char* name, std::optional<T>& target) {
     const json::Value& value = object[name];
@@ -37,6 +36,7 @@ Result<void> read_memory(const json::Value& memory, cgroup::Limits& limits) {
     TRY(read(memory, "swappiness", limits.memory_swappiness));
     // `kernel` and `kernelTCP` are obsolete and ignored, as the specification says.
     if (memory["disableOOMKiller"].as_bool()) limits.oom_kill_disable = true;
+    limits.memory_check_before_update = memory["checkBeforeUpdate"].as_bool();
     // 0 stands for "not set" with every engine that fills these fields.
     for (auto* value : {&limits.memory_limit, &limits.memory_reservation, &limits.memory_swap})
         if (*value == 0) value->reset();
@@ -92,22 +92,43 @@ Result<void> read_device_rules(const json::Value& list, cgroup::Limits& limits) 
     }
     return {};
 }
+bool is_before_1_3(std::string_view version) {
+    auto parts = split(version, '.');
+    return parts.size() < 2 || parts[0] != "1" || parse_uint(parts[1]).value_or(0) < 3;
+}
+
+/// It becomes a part of a file's name.
+bool is_page_size(std::string_view text) {
+    size_t digits = text.find_first_not_of("0123456789");
+    return digits != 0 && digits != std::string_view::npos && (text.substr(digits) == "KB" || text.substr(digits) == "MB" || text.substr(digits) == "GB");
+}
 }  // namespace
 
-Result<cgroup::Limits> limits_of(const json::Value& resources) {
+Result<cgroup::Limits> limits_of(const json::Value& resources, std::string_view version) {
+    TRY(check_resources_shape(resources));
     cgroup::Limits limits;
     TRY(read_memory(resources["memory"], limits));
     TRY(read_cpu(resources["cpu"], limits));
     TRY(read_block_io(resources["blockIO"], limits));
     TRY(read(resources["pids"], "limit", limits.pids_limit));
-    if (limits.pids_limit == 0) limits.pids_limit.reset();  // engines of all ages mean "not set"
-    for (auto& item : resources["hugepageLimits"].as_array())
-        limits.hugepages.push_back({item["pageSize"].as_string(), static_cast<uint64_t>(item["limit"].as_int())});
+    if (limits.pids_limit == 0 && is_before_1_3(version)) limits.pids_limit.reset();  // engines of that age mean "not set"
+    for (auto& item : resources["hugepageLimits"].as_array()) {
+        uint64_t limit = TRY(number<uint64_t>(item["limit"], "resources: hugepageLimits.limit"));
+        if (!is_page_size(item["pageSize"].as_string())) return invalid(concat("resources: hugepageLimits.pageSize ", quote(item["pageSize"].as_string()), " is no size such as 2MB"));
+        limits.hugepages.push_back({item["pageSize"].as_string(), limit});
+    }
     for (auto& member : resources["unified"].as_object()) limits.unified.push_back({member.name, member.value.as_string()});
     TRY(read_device_rules(resources["devices"], limits));
-    if (!resources["network"].as_object().empty() && (resources["network"]["classID"].as_int() || !resources["network"]["priorities"].as_array().empty()))
-        return fail(ErrorKind::Unsupported, "resources: network class and priorities are not supported");
-    if (!resources["rdma"].as_object().empty()) return fail(ErrorKind::Unsupported, "resources: rdma is not supported");
+    TRY(read(resources["network"], "classID", limits.network_class));
+    for (auto& item : resources["network"]["priorities"].as_array())
+        limits.network_priorities.push_back({item["name"].as_string(), concat(TRY(number<uint32_t>(item["priority"], "resources: network priority")))});
+    for (auto& member : resources["rdma"].as_object()) {
+        cgroup::RdmaLimit limit;
+        limit.device = member.name;
+        TRY(read(member.value, "hcaHandles", limit.handles));
+        TRY(read(member.value, "hcaObjects", limit.objects));
+        limits.rdma.push_back(std::move(limit));
+    }
     return limits;
 }
 

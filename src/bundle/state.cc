@@ -14,6 +14,7 @@ namespace proa::bundle {
 
 std::string_view status_name(Status status) {
     switch (status) {
+        case Status::Creating: return "creating";
         case Status::Created: return "created";
         case Status::Running: return "running";
         case Status::Paused: return "paused";
@@ -51,20 +52,24 @@ Result<void> StateDirectory::create() const {
 
 Result<void> StateDirectory::remove() const { return os::remove_tree(directory_); }
 
-Result<void> StateDirectory::save(const ContainerState& state) const {
+std::string state_text(const ContainerState& state) {
     json::Object object;
     object["ociVersion"] = state.oci_version;
     object["id"] = state.id;
     object["pid"] = state.pid;
     object["startTime"] = state.start_time;
+    object["creatorPid"] = state.creator_pid;
+    object["creatorStartTime"] = state.creator_start_time;
     object["bundle"] = state.bundle;
     object["rootfs"] = state.rootfs;
     object["cgroupPath"] = state.cgroup_path;
     object["created"] = rfc3339_nano(state.created);
     object["owner"] = state.owner;
     object["annotations"] = state.annotations;
-    return os::replace_file(file("state.json"), json::print(std::move(object)), 0600, false);
+    return json::print(std::move(object));
 }
+
+Result<void> StateDirectory::save(const ContainerState& state) const { return os::replace_file(file("state.json"), state_text(state), 0600, false); }
 
 Result<ContainerState> StateDirectory::load() const {
     auto text = os::read_file(file("state.json"));
@@ -72,12 +77,19 @@ Result<ContainerState> StateDirectory::load() const {
         if (text.error().number() == ENOENT) return fail(ErrorKind::NotFound, "container does not exist");
         return fail(std::move(text).error());
     }
-    json::Value value = TRY_WRAP(concat("state of container ", id_), json::parse(*text));
+    return TRY_WRAP(concat("state of container ", id_), parse_state(*text));
+}
+
+Result<ContainerState> parse_state(std::string_view text) {
+    json::Value value = TRY(json::parse(text));
+    if (!value.is_object()) return fail(ErrorKind::InvalidArgument, "a state is an object");
     ContainerState state;
     state.oci_version = value["ociVersion"].as_string();
     state.id = value["id"].as_string();
     state.pid = static_cast<int32_t>(value["pid"].as_int());
     state.start_time = static_cast<uint64_t>(value["startTime"].as_int());
+    state.creator_pid = static_cast<int32_t>(value["creatorPid"].as_int());
+    state.creator_start_time = static_cast<uint64_t>(value["creatorStartTime"].as_int());
     state.bundle = value["bundle"].as_string();
     state.rootfs = value["rootfs"].as_string();
     state.cgroup_path = value["cgroupPath"].as_string();
@@ -101,13 +113,16 @@ Result<os::Fd> StateDirectory::open_init(const ContainerState& state) const {
 }
 
 Status StateDirectory::status(const ContainerState& state) const {
+    if (state.pid == 0 && os::process_start_time(state.creator_pid).value_or(0) == state.creator_start_time) return Status::Creating;
     if (!open_init(state)) return Status::Stopped;
-    if (os::exists(file("start.sock"))) {
-        auto group = cgroup::Group::at(state.cgroup_path);
-        return group && group->frozen().value_or(false) ? Status::Paused : Status::Created;
-    }
-    auto group = cgroup::Group::at(state.cgroup_path);
-    return group && group->frozen().value_or(false) ? Status::Paused : Status::Running;
+    auto group = group_of(state);
+    if (group && group->frozen().value_or(false)) return Status::Paused;
+    return os::exists(file("start.sock")) ? Status::Created : Status::Running;
+}
+
+Result<cgroup::Group> group_of(const ContainerState& state) {
+    if (state.cgroup_path.empty()) return fail(ErrorKind::Unsupported, concat("container ", state.id, " has no cgroup of its own (rootless)"));
+    return cgroup::Group::at(state.cgroup_path);
 }
 
 Result<std::vector<std::string>> list_containers(const std::string& root) {

@@ -11,16 +11,23 @@
 // that `create` leaves and `start` opens (docs/formats/runtime-state.md).
 namespace proa::bundle {
 
-enum class Status { Created, Running, Paused, Stopped };
+enum class Status { Creating, Created, Running, Paused, Stopped };
 std::string_view status_name(Status status);
 
 struct ContainerState {
-    std::string oci_version, id, bundle, rootfs, cgroup_path, owner;
+    std::string oci_version, id, bundle, rootfs, owner;
+    std::string cgroup_path;  ///< empty: a rootless container without a cgroup of its own
     json::Value annotations;
     int32_t pid = 0;
     uint64_t start_time = 0;  ///< of the pid, field 22 of /proc/PID/stat
+    int32_t creator_pid = 0;  ///< the `create` or `run` at work while `pid` is 0
+    uint64_t creator_start_time = 0;
     Time created;
 };
+
+/// state.json's text and back. Errors: InvalidArgument.
+std::string state_text(const ContainerState& state);
+Result<ContainerState> parse_state(std::string_view text);
 
 class StateDirectory {
 public:
@@ -44,6 +51,9 @@ public:
 private:
     std::string directory_, id_;
 };
+
+/// The container's cgroup. Errors: Unsupported when it has none.
+Result<cgroup::Group> group_of(const ContainerState& state);
 
 /// Ids of the containers below `root`, sorted.
 Result<std::vector<std::string>> list_containers(const std::string& root);

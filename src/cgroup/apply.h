@@ -17,4 +17,7 @@ uint64_t weight_of_shares(uint64_t shares);
 /// blkio.weight (10 .. 1000) as io.weight (1 .. 10000).
 uint64_t io_weight_of_blkio_weight(uint64_t weight);
 
+/// One line of rdma.max.
+std::string rdma_line(const RdmaLimit& limit);
+
 }  // namespace proa::cgroup

@@ -41,7 +41,15 @@ private:
     const std::string& path_;
 };
 
+Result<void> check_memory_use(const Writer& writer, const Limits& limits) {
+    if (!limits.memory_check_before_update || limits.memory_limit.value_or(-1) < 0) return {};
+    auto used = parse_int(trim(TRY(writer.get("memory", "memory.usage_in_bytes", "memory limit"))));
+    if (!used || *used <= *limits.memory_limit) return {};
+    return fail(ErrorKind::Conflict, concat("memory limit cannot be set to ", *limits.memory_limit, ": ", *used, " bytes are in use (checkBeforeUpdate)"));
+}
+
 Result<void> apply_memory(const Writer& writer, const Limits& limits) {
+    TRY(check_memory_use(writer, limits));
     auto memory = limits.memory_limit, swap = limits.memory_swap;
     if (memory == -1 && !swap) swap = -1;  // no limit on memory and one on memory and swap together would contradict
     auto put_memory = [&] { return writer.put_number("memory", "memory.limit_in_bytes", memory, "memory limit"); };
@@ -118,6 +126,10 @@ Result<void> apply_v1(const Layout& layout, const std::string& path, const Limit
     if (limits.pids_limit)
         TRY(writer.put("pids", "pids.max", *limits.pids_limit < 0 ? "max" : concat(*limits.pids_limit), "pids limit"));
     TRY(apply_blkio(writer, limits));
+    if (limits.network_class) TRY(writer.put("net_cls", "net_cls.classid", concat(*limits.network_class), "network class"));
+    for (auto& item : limits.network_priorities) TRY(writer.put("net_prio", "net_prio.ifpriomap", concat(item.name, ' ', item.value), "network priority"));
+    if (const Hierarchy* rdma = layout.find("rdma"); !rdma || !rdma->unified)
+        for (auto& item : limits.rdma) TRY(writer.put("rdma", "rdma.max", rdma_line(item), "RDMA limit"));
     const Hierarchy* hugetlb = layout.find("hugetlb");
     if (!hugetlb || !hugetlb->unified)
         for (auto& huge : limits.hugepages)

@@ -21,6 +21,11 @@ uint64_t io_weight_of_blkio_weight(uint64_t weight) {
     return std::min<uint64_t>(10000, 1 + (weight - 10) * 9999 / 990);
 }
 
+std::string rdma_line(const RdmaLimit& limit) {
+    auto number = [](const std::optional<uint32_t>& value) { return value ? concat(*value) : std::string("max"); };
+    return concat(limit.device, " hca_handle=", number(limit.handles), " hca_object=", number(limit.objects));
+}
+
 namespace {
 class Writer {
 public:
@@ -46,7 +51,15 @@ private:
 
 std::string number_or_max(int64_t value) { return value < 0 ? "max" : concat(value); }
 
+Result<void> check_memory_use(const Writer& writer, const Limits& limits) {
+    if (!limits.memory_check_before_update || limits.memory_limit.value_or(-1) < 0) return {};
+    auto used = parse_int(trim(TRY(os::read_file(writer.directory() + "/memory.current"))));
+    if (!used || *used <= *limits.memory_limit) return {};
+    return fail(ErrorKind::Conflict, concat("memory limit cannot be set to ", *limits.memory_limit, ": ", *used, " bytes are in use (checkBeforeUpdate)"));
+}
+
 Result<void> apply_memory(const Writer& writer, const Limits& limits) {
+    TRY(check_memory_use(writer, limits));
     if (limits.memory_swap) {
         // OCI counts memory and swap together, cgroup2 swap alone.
         int64_t total = *limits.memory_swap, swap = -1;
@@ -137,7 +150,11 @@ Result<void> apply_v2(const Layout& layout, const Hierarchy& hierarchy, const st
         TRY(apply_cpu(writer, limits));
         if (limits.pids_limit) TRY(writer.put("pids", "pids.max", number_or_max(*limits.pids_limit), "pids limit"));
         TRY(apply_io(writer, limits));
+        if (limits.network_class || !limits.network_priorities.empty())
+            return fail(ErrorKind::Unsupported, "network class and priorities cannot be set: cgroup version 2 does not know them");
     }
+    if (layout.version == Version::V2 || hierarchy.has("rdma"))
+        for (auto& item : limits.rdma) TRY(writer.put("rdma", "rdma.max", rdma_line(item), "RDMA limit"));
     if (layout.version == Version::V2 || hierarchy.has("hugetlb"))
         for (auto& huge : limits.hugepages) {
             TRY(writer.put("hugetlb", concat("hugetlb.", huge.page_size, ".max"), concat(huge.limit), "huge page limit"));

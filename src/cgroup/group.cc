@@ -140,9 +140,14 @@ Result<void> Group::attach(pid_t pid) const {
     return {};
 }
 
-Result<void> Group::attach_self_to_v1() const {
-    for (auto& hierarchy : layout_->hierarchies)
-        if (!hierarchy.unified) TRY_WRAP("attach to cgroup", write_value(directory_in(hierarchy) + "/tasks", "0"));
+Result<void> Group::attach_self_to_v1(const std::vector<NameValue>& overrides) const {
+    for (auto& hierarchy : layout_->hierarchies) {
+        if (hierarchy.unified) continue;
+        std::string directory = directory_in(hierarchy);
+        for (auto& item : overrides)
+            if (hierarchy.has(item.name)) directory = hierarchy.mount_point + item.value;
+        TRY_WRAP("attach to cgroup", write_value(directory + "/tasks", "0"));
+    }
     return {};
 }
 

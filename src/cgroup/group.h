@@ -40,7 +40,8 @@ public:
     Result<void> attach(pid_t pid) const;
     /// Moves the calling process, which must have one thread, into every v1 hierarchy without that wait (Linux 6.0: a thread
     /// that moves only itself needs no global lock). The cgroup2 hierarchy is left out: use a clone into unified().
-    Result<void> attach_self_to_v1() const;
+    /// `overrides`: controller and the path to enter in its hierarchy instead.
+    Result<void> attach_self_to_v1(const std::vector<NameValue>& overrides = {}) const;
     /// O_PATH descriptor of the cgroup2 directory for CLONE_INTO_CGROUP; an empty Fd when the host has no cgroup2 mount.
     Result<os::Fd> open_unified() const;
 

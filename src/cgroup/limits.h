@@ -42,6 +42,14 @@ struct HugepageLimit {
         a(page_size, limit);
     }
 };
+struct RdmaLimit {
+    std::string device;
+    std::optional<uint32_t> handles, objects;  ///< unset: not limited
+    template <class A>
+    void visit(A& a) {
+        a(device, handles, objects);
+    }
+};
 struct NameValue {
     std::string name, value;
     template <class A>
@@ -56,6 +64,7 @@ struct Limits {
     std::optional<int64_t> memory_swap;                       ///< memory + swap in bytes, -1: unlimited
     std::optional<uint64_t> memory_swappiness;
     std::optional<int64_t> kernel_memory_tcp;
+    bool memory_check_before_update = false;  ///< refuse a memory limit below what is in use
     std::optional<bool> oom_kill_disable;
     std::optional<uint64_t> cpu_shares;
     std::optional<int64_t> cpu_quota;  ///< microseconds a period
@@ -69,15 +78,18 @@ struct Limits {
     std::vector<DeviceWeight> blkio_weight_device;
     std::vector<DeviceRate> read_bps, write_bps, read_iops, write_iops;
     std::vector<HugepageLimit> hugepages;
+    std::vector<RdmaLimit> rdma;
+    std::optional<uint32_t> network_class;       ///< net_cls.classid; version 1 only
+    std::vector<NameValue> network_priorities;  ///< interface and priority; version 1 only
     std::vector<NameValue> unified;  ///< raw cgroup v2 files
     std::vector<DeviceRule> devices;
 
     template <class A>
     void visit(A& a) {
-        a(memory_limit, memory_reservation, memory_swap, memory_swappiness, kernel_memory_tcp, oom_kill_disable, cpu_shares,
-          cpu_quota, cpu_period, cpu_burst, cpu_realtime_runtime, cpu_realtime_period, cpu_idle, cpuset_cpus, cpuset_mems,
-          pids_limit, blkio_weight, blkio_leaf_weight, blkio_weight_device, read_bps, write_bps, read_iops, write_iops,
-          hugepages, unified, devices);
+        a(memory_limit, memory_reservation, memory_swap, memory_swappiness, kernel_memory_tcp, memory_check_before_update,
+          oom_kill_disable, cpu_shares, cpu_quota, cpu_period, cpu_burst, cpu_realtime_runtime, cpu_realtime_period, cpu_idle,
+          cpuset_cpus, cpuset_mems, pids_limit, blkio_weight, blkio_leaf_weight, blkio_weight_device, read_bps, write_bps,
+          read_iops, write_iops, hugepages, rdma, network_class, network_priorities, unified, devices);
     }
 };
 

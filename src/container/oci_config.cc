@@ -66,8 +66,8 @@ json::Value environment_of(const Process& process, const runtime::Identity& iden
 }
 
 Result<json::Value> process_value(const Process& process, const runtime::Identity& identity) {
-    if (process.io_priority || process.scheduler_policy || process.personality) return unsupported("a scheduling priority or personality");
-    if (!process.seccomp_listener.empty()) return unsupported("a seccomp listener");
+    if (process.io_priority || process.scheduler || process.personality) return unsupported("a scheduling priority or personality");
+    if (process.seccomp_listener) return unsupported("a seccomp listener");
     json::Object value;
     value.set("terminal", process.terminal);
     if (process.console_height != 0 || process.console_width != 0)

@@ -163,6 +163,7 @@ void set_link(NetlinkBatch& batch, int index, const LinkChange& change) {
     if (change.master) batch.put_u32(IFLA_MASTER, static_cast<uint32_t>(*change.master));
     if (change.mtu) batch.put_u32(IFLA_MTU, *change.mtu);
     if (change.mac) batch.put(IFLA_ADDRESS, mac_bytes(*change.mac));
+    if (change.network_namespace) batch.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(*change.network_namespace));
 }
 
 void set_port(NetlinkBatch& batch, int index, const PortChange& change) {

@@ -61,6 +61,7 @@ struct LinkChange {
     std::optional<uint32_t> mtu;
     std::optional<MacAddress> mac;
     std::optional<std::string> name;  ///< the link must be down before Linux 6.2
+    std::optional<int> network_namespace;  ///< descriptor of the namespace it moves to (under `name`), where it gets a new index
 };
 void set_link(NetlinkBatch& batch, int index, const LinkChange& change);
 struct PortChange {

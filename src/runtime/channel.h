@@ -19,6 +19,7 @@ enum class Word : uint8_t {
     Console,    ///< the pty's master
     Ready,      ///< create(): waits at the gate; wants Go
     Executing,  ///< next is execve(2)
+    SeccompListener,  ///< the notify descriptor of its filter
     // to it
     Go,
 };

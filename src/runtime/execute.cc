@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -19,6 +20,7 @@
 #include "os/socket.h"
 #include "runtime/init.h"
 #include "runtime/process_setup.h"
+#include "runtime/seccomp_listener.h"
 
 namespace proa::runtime {
 
@@ -55,12 +57,21 @@ Result<void> open_terminal(ExecContext& context, const os::RootDirectory& root) 
     return Channel(context.channel).say(Word::Console, pty.master.get());
 }
 
+/// Without a word on the final ones, those of the container: the kernel cuts the wish down to its cpuset.
+std::vector<uint32_t> final_processors(const Process& process) {
+    if (!process.final_processors.empty() || process.first_processors.empty()) return process.final_processors;
+    std::vector<uint32_t> all(static_cast<size_t>(std::max(1l, ::sysconf(_SC_NPROCESSORS_CONF))));
+    for (uint32_t i = 0; i < all.size(); i++) all[i] = i;
+    return all;
+}
+
 /// In the container: from clone to exec.
 [[noreturn]] void run_exec(ExecContext& context) {
     const Process& process = context.plan.process;
     auto prepare = [&]() -> Result<void> {
         TRY(begin_process());
         if (context.user_namespace && (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0)) return fail_errno("become root of the user namespace");
+        TRY(set_processors(final_processors(process)));
         TRY(connect_streams(context.streams, context.slave.get()));
         if (process.new_session_keyring) TRY(join_session_keyring(context.plan.container_id));
         TRY(set_resources(process, context.host_proc.get()));
@@ -77,7 +88,7 @@ Result<void> open_terminal(ExecContext& context, const os::RootDirectory& root) 
     auto become = [&]() -> Result<void> {
         Program program(process, TRY(find_program(process)), missing_environment(process, context.identity));
         TRY(set_exec_labels(process, context.host_proc.get()));
-        TRY(drop_privileges(process, context.streams.die_with_parent, context.channel));
+        TRY(drop_privileges(process, context.streams.die_with_parent, context.channel, context.channel));
         TRY(close_descriptors_on_exec(context.streams.preserved_descriptors));
         TRY(channel.say(Word::Executing));
         return fail(program.execute());
@@ -91,7 +102,8 @@ Result<void> open_terminal(ExecContext& context, const os::RootDirectory& root) 
 Result<void> help(ExecContext& context) {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
     const ExecPlan& plan = context.plan;
-    if (!plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(plan.cgroup_path)).attach_self_to_v1());
+    TRY(set_processors(plan.process.first_processors));
+    if (!plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(plan.cgroup_path)).attach_self_to_v1(plan.cgroup_overrides));
     os::RootDirectory root = TRY(os::RootDirectory::at(concat("/proc/", plan.init_pid, "/root")));
     context.identity = TRY(resolve_identity(plan.process, root));
     if (plan.process.terminal) TRY(open_terminal(context, root));
@@ -110,7 +122,7 @@ Result<void> help(ExecContext& context) {
 }
 
 /// The caller's side, until the program runs.
-Result<Init> converse(int channel, pid_t helper) {
+Result<Init> converse(const ExecPlan& plan, int channel, pid_t helper) {
     Init init;
     bool executing = false, reaped = false;
     auto collect = [&]() -> Result<void> {
@@ -130,6 +142,10 @@ Result<Init> converse(int channel, pid_t helper) {
                     break;
                 case Word::Console: init.console = std::move(incoming->fd); break;
                 case Word::Executing: executing = true; break;
+                case Word::SeccompListener:
+                    if (!plan.process.seccomp_listener) return fail(ErrorKind::Internal, "the process said what it may not say");
+                    TRY(deliver_listener(*plan.process.seccomp_listener, incoming->fd.get(), "running", plan.init_pid, init.pid, channel));
+                    break;
                 default: return fail(ErrorKind::Internal, "the process said what it may not say");
             }
         }
@@ -171,7 +187,7 @@ Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
         ::_exit(done ? 0 : 1);
     }
     pair.second.reset();
-    return converse(pair.first.get(), helper.pid);
+    return converse(plan, pair.first.get(), helper.pid);
 }
 
 }  // namespace proa::runtime

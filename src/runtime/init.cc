@@ -5,11 +5,13 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.h"
 #include "cgroup/group.h"
@@ -65,7 +67,7 @@ Result<void> join_namespace(const Namespace& space, const Streams& streams) {
         fd = streams.descriptors[static_cast<size_t>(space.descriptor)];
     }
     // The type makes the kernel refuse a file that is another kind of namespace, or none.
-    if (::setns(fd, static_cast<int>(clone_flag(space.type))) < 0) return fail_errno("setns", space.path.empty() ? "a namespace" : space.path);
+    if (::setns(fd, static_cast<int>(clone_flag(space.type))) < 0) return fail_errno("join namespace", space.path.empty() ? "handed over" : space.path);
     return {};
 }
 
@@ -95,7 +97,8 @@ public:
 
     /// Everything up to the point of no return; errors are of the container's set-up.
     Result<void> prepare() {
-        TRY(begin_process());
+        bool mapped_by_user = user_namespace_ && !is_joined(*find_namespace(plan_, NamespaceType::User)) && ::geteuid() != 0;
+        TRY(begin_process(mapped_by_user));
         TRY(enter_namespaces());
         TRY(builder_.mount_root());
         TRY(builder_.mount_all());
@@ -115,6 +118,7 @@ public:
         if (plan_.process.new_session_keyring) TRY(join_session_keyring(plan_.container_id));
         TRY(builder_.hide_paths());
         TRY(builder_.enter());
+        if (plan_.process.scheduler) TRY(wait_for_limits());  // a real-time policy needs the group's share
         TRY(set_resources(plan_.process, proc_.get()));
         TRY(enter_working_directory(plan_.process.cwd));
         TRY(take_identity(plan_.process, identity_, user_namespace_));
@@ -124,14 +128,14 @@ public:
     /// The rest; errors are of the program.
     Result<void> become() {
         Program program(plan_.process, TRY(find_program(plan_.process)), missing_environment(plan_.process, identity_));
-        TRY(channel_.wait_for_go());  // by now limits are in force
+        TRY(wait_for_limits());
         int answer = context_.channel;
         if (context_.gate) answer = TRY(pass_gate());
         answer_ = answer;
         if (!plan_.start_container_hooks.empty())
             TRY_WRAP("error running startContainer hook", run_hooks(plan_.start_container_hooks, plan_.hook_state, "created", ::getpid()));
         TRY(set_exec_labels(plan_.process, proc_.get()));
-        TRY(drop_privileges(plan_.process, context_.streams.die_with_parent, context_.channel));
+        TRY(drop_privileges(plan_.process, context_.streams.die_with_parent, context_.channel, answer));
         TRY(close_descriptors_on_exec(context_.streams.preserved_descriptors));
         TRY(Channel(answer).say(Word::Executing));
         return fail(program.execute());
@@ -148,6 +152,12 @@ private:
     os::Fd slave_, proc_, connection_;
     Identity identity_;
     int answer_ = -1;
+    bool limited_ = false;
+
+    Result<void> wait_for_limits() {
+        if (!std::exchange(limited_, true)) return channel_.wait_for_go();
+        return {};
+    }
 
     Result<void> enter_namespaces() {
         if (user_namespace_) {
@@ -156,6 +166,7 @@ private:
                 TRY(channel_.wait_for_go());
             }
             if (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0) return fail_errno("become root of the user namespace");
+            if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
         }
         if (!context_.joined) TRY(join_namespaces(plan_, context_.streams));
         if (!plan_.cgroup_path.empty() && !context_.in_cgroup) TRY(TRY(cgroup::Group::at(plan_.cgroup_path)).attach_self_to_v1());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/channel.h"
+#include "runtime/seccomp_listener.h"
 #include "runtime/starter.h"
 
 namespace proa::runtime {
@@ -34,7 +35,7 @@ Result<Init> create(const Plan& plan, const Streams& streams) { return start(pla
 
 namespace {
 /// Until the program runs (the end of the stream after Executing) or has failed.
-Result<void> wait_for_program(int fd) {
+Result<void> wait_for_program(int fd, const std::optional<SeccompListener>& listener, pid_t pid) {
     bool executing = false;
     for (;;) {
         auto incoming = TRY(Channel(fd).hear());
@@ -44,18 +45,21 @@ Result<void> wait_for_program(int fd) {
         }
         if (incoming->message.word == Word::Failure) return fail(error_of(incoming->message));
         if (incoming->message.word == Word::Executing) executing = true;
+        if (incoming->message.word == Word::SeccompListener && listener) TRY(deliver_listener(*listener, incoming->fd.get(), "created", pid, pid, fd));
     }
 }
 }  // namespace
 
-Result<void> open_gate(Init& init) {
+Result<void> open_gate(Init& init, const std::optional<SeccompListener>& listener) {
     if (!init.start_gate) return fail(ErrorKind::InvalidArgument, "this init waits at no gate");
     TRY(Channel(init.start_gate.get()).say(Word::Go));
-    auto done = wait_for_program(init.start_gate.get());
+    auto done = wait_for_program(init.start_gate.get(), listener, init.pid);
     init.start_gate.reset();
     return done;
 }
 
-Result<void> open_gate(int connection) { return wait_for_program(connection); }
+Result<void> open_gate(int connection, const std::optional<SeccompListener>& listener, pid_t pid) {
+    return wait_for_program(connection, listener, pid);
+}
 
 }  // namespace proa::runtime

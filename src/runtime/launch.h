@@ -42,9 +42,10 @@ Result<Init> launch(const Plan& plan, const Streams& streams);
 /// The OCI `create` half of launch(): everything but the final exec, which waits for open_gate().
 Result<Init> create(const Plan& plan, const Streams& streams);
 /// Returns once the process has executed its program. Errors as launch(); the process has ended then and is left to be reaped.
-Result<void> open_gate(Init& init);
-/// The same through a connection to the gate_listener of create(), from any process.
-Result<void> open_gate(int connection);
+/// `listener`: the plan's, when its seccomp profile has one.
+Result<void> open_gate(Init& init, const std::optional<SeccompListener>& listener = {});
+/// The same through a connection to the gate_listener of create(), from any process; `pid` is the init's.
+Result<void> open_gate(int connection, const std::optional<SeccompListener>& listener = {}, pid_t pid = -1);
 
 /// A process in a running container; returns once it has executed its program. Errors as launch().
 Result<Init> execute(const ExecPlan& plan, const Streams& streams);

@@ -11,7 +11,7 @@
 // travels packed (base/pack.h) in a sealed memfd; docs/formats/plan.md.
 namespace proa::runtime {
 
-constexpr uint32_t kPlanVersion = 1;
+constexpr uint32_t kPlanVersion = 2;
 
 enum class NamespaceType : uint8_t { Mount, Network, Pid, Ipc, Uts, User, Cgroup, Time };
 
@@ -50,10 +50,11 @@ struct Mount {
     bool is_cgroup = false;             ///< type "cgroup": the host's hierarchies as v1, hybrid or v2 shows them
     int32_t descriptor = -1;            ///< bind source: Streams::descriptors[descriptor] (O_PATH or a detached tree) instead of `source`
     std::vector<IdMapping> uid_mappings, gid_mappings;  ///< idmapped mount
+    bool map_recursively = false;       ///< the maps hold for the mounts below as well
     template <class A>
     void visit(A& a) {
         a(destination, type, source, data, flags, cleared_flags, recursive_set, recursive_clear, recursive_readonly_if_possible,
-          propagation, copy_up, is_cgroup, descriptor, uid_mappings, gid_mappings);
+          propagation, copy_up, is_cgroup, descriptor, uid_mappings, gid_mappings, map_recursively);
     }
 };
 
@@ -86,6 +87,36 @@ struct CapabilitySets {
     }
 };
 
+/// What sched_setattr(2) takes; only SCHED_DEADLINE reads the last three (nanoseconds).
+struct Scheduler {
+    int32_t policy = 0, nice = 0, priority = 0;
+    uint64_t flags = 0, runtime = 0, deadline = 0, period = 0;
+    template <class A>
+    void visit(A& a) {
+        a(policy, nice, priority, flags, runtime, deadline, period);
+    }
+};
+
+/// What set_mempolicy(2) takes.
+struct MemoryPolicy {
+    int32_t mode = 0;  ///< MPOL_* with its mode flags
+    std::vector<uint32_t> nodes;
+    template <class A>
+    void visit(A& a) {
+        a(mode, nodes);
+    }
+};
+
+/// Where the descriptor of a seccomp filter with SCMP_ACT_NOTIFY goes.
+struct SeccompListener {
+    std::string path;   ///< host path of a listening unix stream socket
+    std::string state;  ///< the ContainerProcessState sent along, with "@STATUS@", "@PID@" (container) and "@PROCESS@" left open
+    template <class A>
+    void visit(A& a) {
+        a(path, state);
+    }
+};
+
 /// One process to execute inside the container: its init or an exec.
 struct Process {
     std::vector<std::string> args, env;
@@ -106,21 +137,25 @@ struct Process {
     bool no_new_privileges = false;
     std::vector<Rlimit> rlimits;
     std::optional<int32_t> oom_score_adj;
+    bool exact_limits = false;  ///< rlimits and an OOM score that the caller has no right to set are errors; else as far as possible
     std::string apparmor_profile, selinux_label;
     std::string seccomp_bpf;       ///< struct sock_filter[] bytes; empty: none
     uint32_t seccomp_flags = 0;    ///< SECCOMP_FILTER_FLAG_*
-    std::string seccomp_listener;  ///< path of the notify socket; empty: none
+    std::optional<SeccompListener> seccomp_listener;
     std::optional<uint64_t> personality;
     std::optional<int32_t> io_priority;  ///< ioprio_set value
-    std::optional<int32_t> scheduler_policy, scheduler_nice, scheduler_priority;
+    std::optional<Scheduler> scheduler;
+    std::optional<MemoryPolicy> memory_policy;
+    /// Processors of an exec before and after it enters the container's cgroup; empty: as it comes. Spec: process.execCPUAffinity
+    std::vector<uint32_t> first_processors, final_processors;
     bool new_session_keyring = true;
 
     template <class A>
     void visit(A& a) {
         a(args, env, cwd, create_cwd, terminal, console_height, console_width, user_name, additional_group_names, uid, gid,
-          additional_gids, umask, capabilities, no_new_privileges, rlimits, oom_score_adj, apparmor_profile, selinux_label,
-          seccomp_bpf, seccomp_flags, seccomp_listener, personality, io_priority, scheduler_policy, scheduler_nice,
-          scheduler_priority, new_session_keyring);
+          additional_gids, umask, capabilities, no_new_privileges, rlimits, oom_score_adj, exact_limits, apparmor_profile, selinux_label,
+          seccomp_bpf, seccomp_flags, seccomp_listener, personality, io_priority, scheduler, memory_policy,
+          first_processors, final_processors, new_session_keyring);
     }
 };
 
@@ -191,11 +226,12 @@ struct ExecPlan {
     std::string container_id;
     int32_t init_pid = 0;           ///< whose namespaces are joined (all that differ from the caller's)
     std::string cgroup_path;        ///< empty: stay
-    std::string init_cgroup_path;   ///< reserved for v2 sub-groups of the container; empty: cgroup_path itself
+    std::string init_cgroup_path;   ///< the cgroup2 group when it is another one than cgroup_path; empty: cgroup_path itself
+    std::vector<cgroup::NameValue> cgroup_overrides;  ///< v1 controller and the group to enter in its hierarchy instead of cgroup_path
     Process process;
     template <class A>
     void visit(A& a) {
-        a(version, container_id, init_pid, cgroup_path, init_cgroup_path, process);
+        a(version, container_id, init_pid, cgroup_path, init_cgroup_path, cgroup_overrides, process);
     }
 };
 

@@ -28,11 +28,12 @@
 #include "os/capability.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "runtime/seccomp_listener.h"
 
 namespace proa::runtime {
 
-Result<void> begin_process() {
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
+Result<void> begin_process(bool dumpable) {
+    if (!dumpable && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
     os::reset_signals();
     ::umask(0);
     if (::setsid() < 0 && errno != EPERM) return fail_errno("setsid");
@@ -71,11 +72,11 @@ Result<void> write_own_file(int proc, std::string_view name, std::string_view va
     return {};
 }
 
-Result<void> set_rlimit(const Rlimit& wanted) {
+Result<void> set_rlimit(const Rlimit& wanted, bool exact) {
     struct rlimit64 limit{wanted.soft, wanted.hard};
     auto resource = static_cast<__rlimit_resource>(wanted.resource);
     if (::prlimit64(0, resource, &limit, nullptr) == 0) return {};
-    if (errno != EPERM) return fail_errno("error setting rlimit", concat(wanted.resource, " to ", wanted.soft, ':', wanted.hard));
+    if (exact || errno != EPERM) return fail_errno("error setting rlimit", concat(wanted.resource, " to ", wanted.soft, ':', wanted.hard));
     // Without CAP_SYS_RESOURCE the hard limit cannot rise: as far as possible.
     struct rlimit64 now{};
     if (::prlimit64(0, resource, nullptr, &now) < 0) return fail_errno("getrlimit");
@@ -94,22 +95,44 @@ struct SchedulingAttributes {  // struct sched_attr, which glibc 2.36 and linux/
 };
 }  // namespace
 
+namespace {
+Result<void> set_memory_policy(const MemoryPolicy& policy) {
+    constexpr size_t kBits = 8 * sizeof(unsigned long);
+    uint32_t highest = policy.nodes.empty() ? 0 : *std::max_element(policy.nodes.begin(), policy.nodes.end());
+    std::vector<unsigned long> mask(highest / kBits + 1);
+    for (uint32_t node : policy.nodes) mask[node / kBits] |= 1ul << (node % kBits);
+    // The kernel reads one bit less than it is told.
+    size_t bits = policy.nodes.empty() ? 0 : mask.size() * kBits + 1;
+    if (::syscall(SYS_set_mempolicy, policy.mode, policy.nodes.empty() ? nullptr : mask.data(), bits) == 0) return {};
+    if (errno == ENOSYS) return fail(ErrorKind::Unsupported, "linux.memoryPolicy cannot be set: this kernel has no NUMA support", ENOSYS);
+    return fail_errno("set linux.memoryPolicy");
+}
+}  // namespace
+
+Result<void> set_processors(const std::vector<uint32_t>& processors) {
+    if (processors.empty()) return {};
+    uint32_t highest = *std::max_element(processors.begin(), processors.end());
+    std::vector<unsigned long> mask(highest / (8 * sizeof(unsigned long)) + 1);
+    for (uint32_t number : processors) mask[number / (8 * sizeof(unsigned long))] |= 1ul << (number % (8 * sizeof(unsigned long)));
+    if (::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof(unsigned long), mask.data()) < 0) return fail_errno("set execCPUAffinity");
+    return {};
+}
+
 Result<void> set_resources(const Process& process, int proc) {
     if (process.oom_score_adj) {
         auto done = write_own_file(proc, "oom_score_adj", concat(*process.oom_score_adj));
+        if (!done && process.exact_limits) return fail(std::move(done).error().wrap("error setting oomScoreAdj"));
         if (!done && done.error().number() != EACCES && done.error().number() != EPERM) return done;
     }
-    for (auto& limit : process.rlimits) TRY(set_rlimit(limit));
-    if (process.scheduler_policy) {
-        SchedulingAttributes attributes{};
-        attributes.size = sizeof attributes;
-        attributes.policy = static_cast<uint32_t>(*process.scheduler_policy);
-        attributes.nice = process.scheduler_nice.value_or(0);
-        attributes.priority = static_cast<uint32_t>(process.scheduler_priority.value_or(0));
+    for (auto& limit : process.rlimits) TRY(set_rlimit(limit, process.exact_limits));
+    if (auto& wanted = process.scheduler) {
+        SchedulingAttributes attributes{sizeof attributes, static_cast<uint32_t>(wanted->policy), wanted->flags, wanted->nice,
+                                        static_cast<uint32_t>(wanted->priority), wanted->runtime, wanted->deadline, wanted->period};
         if (::syscall(SYS_sched_setattr, 0, &attributes, 0) < 0) return fail_errno("error setting scheduler");
     }
     if (process.io_priority && ::syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, *process.io_priority) < 0)
         return fail_errno("failed to set io priority");
+    if (process.memory_policy) TRY(set_memory_policy(*process.memory_policy));
     if (process.personality && ::personality(*process.personality) < 0) return fail_errno("personality");
     return {};
 }
@@ -195,20 +218,28 @@ Result<void> take_identity(const Process& process, const Identity& identity, boo
 }
 
 namespace {
-Result<void> load_seccomp(const Process& process) {
-    if (!process.seccomp_listener.empty()) return fail(ErrorKind::Unsupported, "a seccomp notify socket is not supported");
+Result<void> load_seccomp(const Process& process, int answer) {
     sock_fprog program{};
     program.len = static_cast<unsigned short>(process.seccomp_bpf.size() / sizeof(sock_filter));
     if (process.seccomp_bpf.size() % sizeof(sock_filter) || process.seccomp_bpf.size() / sizeof(sock_filter) > BPF_MAXINSNS)
         return fail(ErrorKind::InvalidArgument, "the seccomp program is no list of at most 4096 instructions");
     std::string bytes = process.seccomp_bpf;
     program.filter = reinterpret_cast<sock_filter*>(bytes.data());
-    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, process.seccomp_flags, &program) < 0) return fail_errno("error loading seccomp filter");
+    if (!process.seccomp_listener) {
+        if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, process.seccomp_flags, &program) < 0) return fail_errno("error loading seccomp filter");
+        return {};
+    }
+    auto courier = TRY_WRAP("seccomp listener", ListenerCourier::start(answer));
+    // This process has one thread but the courier, which must stay outside: there is nobody to synchronize.
+    uint32_t flags = (process.seccomp_flags & ~static_cast<uint32_t>(SECCOMP_FILTER_FLAG_TSYNC)) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    long descriptor = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    if (descriptor < 0) return fail_errno("error loading seccomp filter");
+    courier.carry(static_cast<int>(descriptor));
     return {};
 }
 }  // namespace
 
-Result<void> drop_privileges(const Process& process, bool die_with_parent, int starter) {
+Result<void> drop_privileges(const Process& process, bool die_with_parent, int starter, int answer) {
     auto now = TRY(os::read_capabilities());
     const CapabilitySets& wanted = process.capabilities;
     // The change of user cleared the effective set; loading a filter and the inheritable set need it once more.
@@ -219,7 +250,7 @@ Result<void> drop_privileges(const Process& process, bool die_with_parent, int s
         if (::poll(&gone, 1, 0) > 0 && gone.revents & (POLLHUP | POLLERR)) return fail(ErrorKind::Cancelled, "the starter of this process ended");
     }
     if (process.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_errno("PR_SET_NO_NEW_PRIVS");
-    if (!process.seccomp_bpf.empty()) TRY(load_seccomp(process));
+    if (!process.seccomp_bpf.empty()) TRY(load_seccomp(process, answer));
     // From here on only what every profile must allow: capset, prctl, capget, close_range, write, execve.
     uint64_t known = now.permitted | wanted.bounding;
     TRY(os::set_capabilities(wanted.effective & known, wanted.permitted & known, wanted.inheritable & known));

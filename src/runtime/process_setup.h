@@ -8,12 +8,15 @@
 // in the order of this list; `proc` is a procfs that no container could have touched.
 namespace proa::runtime {
 
-/// A new session, signals as a fresh program expects them, umask 0, not dumpable (C1) until the exec.
-Result<void> begin_process();
+/// A new session, signals as a fresh program expects them, umask 0, not dumpable (C1) until the exec. `dumpable`: not yet, because a
+/// starter without privileges has to write this process's id maps.
+Result<void> begin_process(bool dumpable = false);
 /// Makes the streams (or the terminal, when `terminal` >= 0) descriptors 0, 1 and 2.
 Result<void> connect_streams(const Streams& streams, int terminal);
-/// OOM score, rlimits, scheduling, I/O priority, personality. What needs CAP_SYS_RESOURCE and lacks it is set as far as possible.
+/// OOM score, rlimits, scheduling, I/O priority, memory policy, personality. What needs CAP_SYS_RESOURCE and lacks it is set as far as possible.
 Result<void> set_resources(const Process& process, int proc);
+/// Binds the calling process to these processors; empty: leaves it as it is.
+Result<void> set_processors(const std::vector<uint32_t>& processors);
 Result<void> join_session_keyring(const std::string& container_id);
 /// The labels that the next exec takes on.
 Result<void> set_exec_labels(const Process& process, int proc);
@@ -22,7 +25,8 @@ Result<void> enter_working_directory(const std::string& cwd);
 /// Bounding set, groups, ids and, for other users than root, the streams' owner. Capabilities stay until drop_privileges().
 Result<void> take_identity(const Process& process, const Identity& identity, bool user_namespace);
 /// no_new_privs, seccomp, the five capability sets (read back, C12), parent-death signal. `starter` is the channel: gone means the end.
-Result<void> drop_privileges(const Process& process, bool die_with_parent, int starter);
+/// `answer` is where a seccomp notify descriptor is said.
+Result<void> drop_privileges(const Process& process, bool die_with_parent, int starter, int answer);
 /// All descriptors from 3 + preserved on become close-on-exec (C2). The last act before the exec.
 Result<void> close_descriptors_on_exec(int preserved);
 

@@ -67,7 +67,9 @@ bool devices_must_come_first(const Plan& plan) {
 
 Result<void> RootBuilder::prepare_propagation() {
     Propagation wanted = plan_.root.propagation;
-    unsigned long flags = wanted == Propagation::Unset ? MS_PRIVATE | MS_REC : propagation_flags(wanted);
+    // What is unbindable could not be taken apart here any more: that comes last, in enter().
+    bool later = wanted == Propagation::Unset || wanted == Propagation::Unbindable || wanted == Propagation::RecursiveUnbindable;
+    unsigned long flags = later ? MS_PRIVATE | MS_REC : propagation_flags(wanted);
     TRY(os::change_propagation("/", flags));
     // What we are about to mount must not show up on the host: the mount that holds our mount point becomes private in any case.
     if (is_shared(wanted)) TRY(os::change_propagation(TRY(mount_point_of(plan_.root.directory)), MS_PRIVATE));
@@ -185,7 +187,7 @@ Result<void> RootBuilder::mount_bind(const Mount& mount, size_t index) {
             return fail(ErrorKind::InvalidArgument, concat(quote(mount.destination), " cannot be mounted because it is inside /proc"));
     }
     if (index < sources_.user_namespaces.size() && sources_.user_namespaces[index])
-        TRY(os::change_mount(tree.get(), {MOUNT_ATTR_IDMAP, 0, 0, sources_.user_namespaces[index].get(), recursive}, mount.destination));
+        TRY(os::change_mount(tree.get(), {MOUNT_ATTR_IDMAP, 0, 0, sources_.user_namespaces[index].get(), mount.map_recursively}, mount.destination));
     struct stat st;
     if (::fstat(tree.get(), &st) < 0) return fail_errno("stat", mount.source);
     os::Fd target = TRY(mount_target(mount, S_ISDIR(st.st_mode)));

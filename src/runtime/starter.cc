@@ -11,11 +11,13 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "os/command.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
 #include "runtime/hooks.h"
 #include "runtime/process_setup.h"
+#include "runtime/seccomp_listener.h"
 
 namespace proa::runtime {
 
@@ -78,7 +80,30 @@ Result<os::Fd> make_user_namespace(const std::vector<IdMapping>& uids, const std
 }
 }  // namespace
 
+namespace {
+/// newuidmap(1) and newgidmap(1) know which further ids the user may use.
+Result<void> map_by_helper(const char* program, pid_t pid, const std::vector<IdMapping>& mappings) {
+    std::vector<std::string> words = {program, concat(pid)};
+    for (auto& mapping : mappings)
+        for (uint32_t number : {mapping.container_id, mapping.host_id, mapping.size}) words.push_back(concat(number));
+    auto done = TRY(os::run_command(words));
+    if (done.exit_code == 0) return {};
+    return fail(ErrorKind::Forbidden, concat(std::string_view(program), ": ", trim(done.error)));
+}
+
+/// A plain user maps itself, once for users and once for groups, and anything else with the help of setuid programs.
+Result<void> write_own_id_maps(pid_t pid, const std::vector<IdMapping>& uids, const std::vector<IdMapping>& gids) {
+    auto only = [](const std::vector<IdMapping>& mappings, uint32_t id) { return mappings.size() == 1 && mappings[0].size == 1 && mappings[0].host_id == id; };
+    if (only(uids, ::geteuid())) TRY(write_process_file(pid, "uid_map", map_text(uids)));
+    else TRY(map_by_helper("/usr/bin/newuidmap", pid, uids));
+    if (!only(gids, ::getegid())) return map_by_helper("/usr/bin/newgidmap", pid, gids);
+    TRY(write_process_file(pid, "setgroups", "deny"));  // man: user_namespaces(7)
+    return write_process_file(pid, "gid_map", map_text(gids));
+}
+}  // namespace
+
 Result<void> write_id_maps(pid_t pid, const std::vector<IdMapping>& uids, const std::vector<IdMapping>& gids) {
+    if (::geteuid() != 0) return write_own_id_maps(pid, uids, gids);
     TRY(write_process_file(pid, "uid_map", map_text(uids)));
     return write_process_file(pid, "gid_map", map_text(gids));
 }
@@ -171,7 +196,8 @@ Result<void> make_time_namespace(const Plan& plan) {
 [[noreturn]] void run_helper(InitContext context, int unified) {
     Channel channel(context.channel);
     auto help = [&]() -> Result<void> {
-        if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
+        // A plain user could not write the maps of a process that is not dumpable; the init makes up for it.
+        if (::geteuid() == 0 && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
         if (!context.plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(context.plan.cgroup_path)).attach_self_to_v1());
         TRY(join_namespaces(context.plan, context.streams));
         TRY(make_time_namespace(context.plan));
@@ -258,6 +284,9 @@ Result<void> Starter::answer(Incoming incoming, bool& executing, bool& ready) {
         case Word::Console: init_.console = std::move(incoming.fd); return {};
         case Word::Ready: ready = true; return {};
         case Word::Executing: executing = true; return {};
+        case Word::SeccompListener:
+            if (!plan_.process.seccomp_listener) break;
+            return deliver_listener(*plan_.process.seccomp_listener, incoming.fd.get(), "created", init_.pid, init_.pid, parent_end_.get());
         case Word::Go: break;
     }
     return fail(ErrorKind::Internal, "the init said what it may not say");
