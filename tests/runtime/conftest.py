@@ -1,15 +1,19 @@
 """An OCI runtime by its command line. RUNTIME names the program (default: proa-runtime of a build directory); the tests hold for runc and
 crun as well, apart from those that are marked as promises of ours."""
+import ctypes
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 
 import pytest
+
+from support.outcome import Done
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -28,14 +32,6 @@ def busybox():
         if os.path.exists(path):
             return path
     pytest.skip("no static busybox")
-
-
-class Done:
-    def __init__(self, process):
-        self.code, self.out, self.err = process.returncode, process.stdout, process.stderr
-
-    def __repr__(self):
-        return f"code {self.code}\nout {self.out}\nerr {self.err}"
 
 
 class Runtime:
@@ -69,8 +65,8 @@ class Runtime:
         self.ids.append("t" + uuid.uuid4().hex[:12])
         return self.ids[-1]
 
-    def config(self, *args, **changes):
-        """Docker-like config.json; `changes` are merged into it."""
+    def config(self, *args, mounts=(), **changes):
+        """Docker-like config.json; `changes` are merged into it, `mounts` come behind the usual ones."""
         capabilities = [f"CAP_{name}" for name in "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE".split()]
         config = {
             "ociVersion": "1.0.2",
@@ -99,11 +95,53 @@ class Runtime:
                     target[key] = value
 
         merge(config, changes)
+        config["mounts"] = [*config["mounts"], *mounts]
         self.write(config)
         return config
 
     def write(self, config):
         (self.directory / "bundle" / "config.json").write_text(json.dumps(config))
+
+    def run(self, script, **changes):
+        """Runs a shell script to its end in a fresh container."""
+        self.config("sh", "-c", script, **changes)
+        return self("run", self.id())
+
+    def output(self, script, **changes):
+        """What it printed; it must end well."""
+        done = self.run(script, **changes)
+        assert done.code == 0, done
+        return done.out
+
+    def refused(self, *words, **changes):
+        """The error of a container that must not come to life; each of `words` stands in it."""
+        done = self.run("echo it ran", **changes)
+        assert done.code != 0 and "it ran" not in done.out, done
+        for word in words if self.is_ours else ():
+            assert word.lower() in done.err.lower().replace("\\", ""), (word, done.err)
+        return done.err
+
+    def bind(self, destination="/vol", options=("rbind",), **files):
+        """A mount of a new directory of the host with these files in it."""
+        volume = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
+        volume.chmod(0o755)
+        for name, text in files.items():
+            (volume / name).write_text(text)
+        return {"destination": destination, "type": "bind", "source": str(volume), "options": list(options)}
+
+    def group_file(self, name, v1, v2):
+        """The text of a file of the container's cgroup: `v1` is "controller/file", `v2` a file of the unified hierarchy."""
+        pid = self.state(name)["pid"]
+        groups = {}
+        for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            number, controllers, path = line.split(":", 2)
+            for controller in controllers.split(",") if controllers else [""]:
+                groups[controller] = path
+        controller = v1.split("/")[0]
+        if controller in groups:
+            return pathlib.Path("/sys/fs/cgroup", controller, groups[controller].lstrip("/"), v1.split("/")[1]).read_text().strip()
+        base = "/sys/fs/cgroup/unified" if os.path.isdir("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
+        return pathlib.Path(base, groups[""].lstrip("/"), v2).read_text().strip()
 
     def state(self, name):
         done = self("state", name)
@@ -124,24 +162,83 @@ class Runtime:
         return name
 
 
+class Reaper:
+    """Takes in detached processes, as an engine does, and reaps them: the pid namespace of a container waits for those that exec brought."""
+
+    def __init__(self):
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        while not self.ended.wait(0.01):
+            for task in os.listdir("/proc/self/task"):
+                for pid in self.children(task):
+                    self.reap(pid)
+
+    @staticmethod
+    def children(task):
+        try:
+            return pathlib.Path(f"/proc/self/task/{task}/children").read_text().split()
+        except OSError:
+            return []  # the thread has ended
+
+    @staticmethod
+    def reap(pid):
+        try:
+            status = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            # Our own children are the business of those who made them; a container's have a session of their own.
+            if status[0] == "Z" and int(status[3]) != os.getsid(0):
+                os.waitpid(int(pid), os.WNOHANG)
+        except (OSError, IndexError):
+            pass
+
+
+@pytest.fixture(scope="session")
+def reaper():
+    made = Reaper()
+    yield made
+    made.ended.set()
+    made.thread.join()
+
+
+APPLETS = """sh true false cat echo id ls mount sleep stat env pwd test touch mkdir grep readlink hostname dnsdomainname tty stty ps kill trap wc ulimit nproc dd
+    uname head tail ip sort tr cut rm ln chmod chown date df find od mknod ionice chrt taskset sed awk umount cp setsid seq usleep printf xargs""".split()
+
+
+@pytest.fixture(scope="session")
+def program_file():
+    """One busybox for all root file systems, which link to it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="proa-oci-busybox-"))
+    shutil.copy(busybox(), directory / "busybox")
+    yield directory / "busybox"
+    shutil.rmtree(directory)
+
+
+def make_root(rootfs, program):
+    for name in "bin dev etc proc sys tmp root".split():
+        (rootfs / name).mkdir(parents=True)
+    os.link(program, rootfs / "bin" / "busybox")
+    for name in APPLETS:
+        (rootfs / "bin" / name).symlink_to("busybox")
+
+
 @pytest.fixture
-def runtime():
+def runtime(program_file, reaper):  # pylint: disable=unused-argument
     if os.geteuid() != 0:
         pytest.skip("needs root")
     program = find_runtime()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="proa-oci-"))
     directory.chmod(0o755)
     rootfs = directory / "bundle" / "rootfs"
-    for name in "bin dev etc proc sys tmp root".split():
-        (rootfs / name).mkdir(parents=True)
-    shutil.copy(busybox(), rootfs / "bin" / "busybox")
-    for name in "sh true false cat echo id ls mount sleep stat env pwd test touch mkdir grep readlink hostname tty stty ps kill trap wc ulimit nproc dd".split():
-        (rootfs / "bin" / name).symlink_to("busybox")
+    make_root(rootfs, program_file)
     (rootfs / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
     made = Runtime(program, directory)
     yield made
     for name in made.ids:
-        made("delete", "--force", name)
+        if made.is_crun or (made.root / name).exists():
+            made("delete", "--force", name)
     shutil.rmtree(directory)
     left = [path for path in pathlib.Path("/sys/fs/cgroup").glob("*/t*") if path.name in made.ids]
     assert not left, left
