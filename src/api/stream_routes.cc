@@ -12,6 +12,8 @@ namespace {
 
 using engine::Parts;
 
+constexpr size_t kAttachBodyBytesMax = 1 << 20;
+
 std::string_view stream_type(const Call& call, bool tty) {
     return !tty && call.version() >= ApiVersion(1, 42) ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
 }
@@ -32,6 +34,8 @@ Result<void> attach(Call& call, Parts& parts) {
     if (!checked) return respond_attach_error(call, checked.error());
     auto& [container, options] = *checked;
     bool tty = container->read([](const container::Record& record) { return record.config.tty; });
+    // dockerode sends its options once more as a body: that is no input of the container's.
+    if (call.request().content_length) TRY(call.exchange().read_whole_body(kAttachBodyBytesMax));
     auto open = [&]() -> Result<engine::ClientStream> {
         auto hijacked = TRY(call.exchange().hijack(attach_head(call, tty)));
         return engine::ClientStream{std::move(hijacked.fd), std::move(hijacked.early)};

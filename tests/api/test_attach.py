@@ -246,3 +246,13 @@ def test_nothing_comes_together_with_the_head(api):
         created = api.post(f"/containers/{running}/exec", {"Cmd": ["echo", "inside"], "AttachStdout": True}).json()["Id"]
         assert head_read_late(api, f"/exec/{created}/start", b"{}") == b"inside\n"
     api.delete(f"/containers/{running}?force=1")
+
+
+def test_a_body_of_the_request_is_not_input(api):
+    """dockerode repeats its options in a body."""
+    container = interactive(api, "cat")
+    stream = api.open("POST", f"/containers/{container}/attach?{ALL}", {"stream": True, "stdin": True}, [("Connection", "Upgrade"), ("Upgrade", "tcp")])
+    api.start(container)
+    stream.send(b"input\n")
+    stream.close_write()
+    assert demultiplex(stream.read_all())[0] == b"input\n"
