@@ -57,8 +57,8 @@ class TarReader {
 public:
     explicit TarReader(Source& source, TarLimits limits = {}) : source_(source), limits_(limits) {}
 
-    /// The next entry, or nullopt at the end of the archive (two zero blocks, or a clean end of input at an entry's
-    /// boundary). Content that was not read is skipped. PAX globals apply to all later entries.
+    /// The next entry, or nullopt at the end of the archive (two zero blocks, or the end of input behind an entry's
+    /// content or padding). Content that was not read is skipped. PAX globals apply to all later entries.
     /// Errors: InvalidArgument "archive/tar: ..." for damaged input and limits.
     Result<std::optional<TarEntry>> next();
 

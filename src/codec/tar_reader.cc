@@ -184,7 +184,15 @@ Result<void> TarReader::read_pax(std::string_view text, Extensions& extensions) 
 Result<std::optional<TarEntry>> TarReader::next() {
     if (ended_) return std::optional<TarEntry>();
     TRY(skip(std::exchange(left_, 0)));
-    TRY(skip(std::exchange(padding_, 0)));
+    // docker's own client cuts the stream behind the last byte of the last file: the padding may be missing there.
+    for (uint64_t padding = std::exchange(padding_, 0); padding > 0;) {
+        std::string_view piece = TRY(take(padding));
+        if (piece.empty()) {
+            ended_ = true;
+            return std::optional<TarEntry>();
+        }
+        padding -= piece.size();
+    }
     Extensions extensions;
     extensions.records = global_;
     char raw[kTarBlock];

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "base/text.h"
 #include "os/file.h"
@@ -196,6 +198,33 @@ Result<Fd> mount_overlay(const OverlayDirectories& directories, int target, bool
     Fd root = TRY(open_file(TRY(read_link(concat("/proc/self/fd/", target))), O_PATH | O_DIRECTORY));
     if (TRY(filesystem_magic(root.get())) != OVERLAYFS_SUPER_MAGIC) return fail(ErrorKind::Internal, concat("the overlay on ", subject, " cannot be found again"));
     return root;
+}
+
+namespace {
+/// mount(2) needs a place in the tree of somebody: a thread's own, which ends with it, while the clone of the mount stays.
+Result<Fd> overlay_of_thread(const OverlayDirectories& directories, const std::string& scratch) {
+    Result<Fd> made = Fd();
+    std::thread maker([&] {
+        made = [&]() -> Result<Fd> {
+            if (::unshare(CLONE_FS | CLONE_NEWNS) < 0) return fail_errno("unshare", "mount namespace");
+            TRY(change_propagation("/", MS_PRIVATE | MS_REC));
+            Fd target = TRY(open_file(scratch, O_PATH | O_DIRECTORY));
+            Fd root = TRY(mount_overlay(directories, target.get(), false, scratch));
+            return clone_tree(root.get(), false, scratch);
+        }();
+    });
+    maker.join();
+    return made;
+}
+}  // namespace
+
+Result<Fd> detached_overlay(const OverlayDirectories& directories, const std::string& scratch, bool legacy) {
+    if (!legacy && may_know_single_layers()) {
+        bool supported = false;
+        auto mounted = new_overlay(directories, false, supported);
+        if (mounted || supported) return mounted;
+    }
+    return overlay_of_thread(directories, scratch);
 }
 
 Result<void> move_mount(int tree, int target, std::string_view subject) {

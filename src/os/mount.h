@@ -34,6 +34,10 @@ struct OverlayDirectories {
 /// kernel: filesystems/overlayfs.rst
 Result<Fd> mount_overlay(const OverlayDirectories& directories, int target, bool user_namespace, std::string_view subject);
 
+/// The same overlay, attached nowhere: it ends with the descriptor of its root that is returned (O_PATH). Before Linux 6.7 it is made
+/// at the existing directory `scratch` in a mount namespace of a thread's own; `legacy` asks for that way.
+Result<Fd> detached_overlay(const OverlayDirectories& directories, const std::string& scratch, bool legacy = false);
+
 /// Attaches the detached tree at the directory or file that `target` (O_PATH) refers to.
 Result<void> move_mount(int tree, int target, std::string_view subject);
 

@@ -56,5 +56,28 @@ TEST(Overlay, TakesAHundredLayersWithLongPathsOnEveryKernel) {
     EXPECT_TRUE(remove_tree(directory).has_value());
 }
 
+TEST(Overlay, IsMountedNowhereOnEveryKernel) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    char name[] = "/tmp/proa-overlay-XXXXXX";
+    std::string directory = ::mkdtemp(name);
+    int status = in_private_mounts([&] {
+        if (::mount("tmpfs", directory.c_str(), "tmpfs", 0, nullptr) < 0) return false;
+        for (bool legacy : {false, true}) {
+            std::string base = concat(directory, legacy ? "/old" : "/new");
+            OverlayDirectories directories{{base + "/lower"}, base + "/upper", base + "/work"};
+            for (auto part : {"/lower", "/upper", "/work", "/merged"})
+                if (!make_directories(base + part, 0755)) return false;
+            if (!write_file(base + "/lower/below", "x", 0644)) return false;
+            auto root = detached_overlay(directories, base + "/merged", legacy);
+            if (!root) return ::dprintf(2, "%s\n", root.error().message().c_str()) < 0;
+            Fd there(::openat(root->get(), "below", O_RDONLY | O_CLOEXEC)), made(::openat(root->get(), "made", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+            if (!there || !made || !exists(base + "/upper/made") || exists(base + "/merged/below")) return false;
+        }
+        return true;
+    });
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(remove_tree(directory).has_value());
+}
+
 }  // namespace
 }  // namespace proa::os
