@@ -31,10 +31,11 @@ proa_module(shim USES runtime cgroup os base LIBRARIES PkgConfig::ZLIB)
 proa_module(archive USES store runtime codec os base)
 proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
 proa_module(container USES shim runtime seccomp store network schema codec codec/json cgroup os base)
-proa_module(engine USES archive container shim runtime seccomp store network schema codec codec/json cgroup os base)
+proa_module(build USES dockerfile store schema codec codec/json os base)
+proa_module(engine USES archive build container shim runtime seccomp store network schema codec codec/json cgroup os base)
 proa_module(api USES engine http)
 proa_module(client USES http schema codec/json os base)
-proa_module(cli USES client schema codec codec/json os base)
+proa_module(cli USES dockerfile client schema codec codec/json os base LIBRARIES PkgConfig::ZLIB)
 
 # bin/: four mains. The shim is the static, exception-free build of base, os, cgroup, runtime and shim.
 foreach(MODULE base os cgroup runtime shim)

@@ -204,15 +204,17 @@ Result<Healthcheck> read_healthcheck(const Instruction& instruction) {
     TRY(flags.read());
     check.command = command_line(instruction, 1);
     if (check.command.words.empty()) return bad(instruction, "Missing command after HEALTHCHECK CMD");
-    auto at_line = [&](auto result) -> Result<void> {
-        if (!result) return bad(instruction, result.error().message());
+    auto check_value = [&](const char* name, const std::string& value) -> Result<void> {
+        if (value.find('$') != std::string::npos) return {};  // known when the stage is built
+        auto number = std::string_view(name) == "retries" ? health_retries(value) : health_duration(name, value);
+        if (!number) return bad(instruction, number.error().message());
         return {};
     };
-    TRY(at_line(health_duration("interval", check.interval)));
-    TRY(at_line(health_duration("timeout", check.timeout)));
-    TRY(at_line(health_duration("start-period", check.start_period)));
-    TRY(at_line(health_duration("start-interval", check.start_interval)));
-    TRY(at_line(health_retries(check.retries)));
+    TRY(check_value("interval", check.interval));
+    TRY(check_value("timeout", check.timeout));
+    TRY(check_value("start-period", check.start_period));
+    TRY(check_value("start-interval", check.start_interval));
+    TRY(check_value("retries", check.retries));
     return check;
 }
 

@@ -62,7 +62,8 @@ std::string replace_matching(std::string_view value, std::string_view pattern, s
 
 class Expander {
 public:
-    Expander(std::string_view text, const Lookup& lookup, char escape) : text_(text), lookup_(lookup), escape_(escape) {}
+    Expander(std::string_view text, const Lookup& lookup, char escape, bool keep_quotes = false)
+        : text_(text), lookup_(lookup), escape_(escape), keep_quotes_(keep_quotes) {}
 
     Result<std::string> run() { return until(0, false, 0); }
     std::vector<std::string> words() {
@@ -102,6 +103,11 @@ private:
             if (stop != 0 && c == stop) {
                 at_++;
                 return out;
+            }
+            if (keep_quotes_ && depth == 0 && c != '$') {
+                if (c == escape_ && at_ + 1 < text_.size() && text_[at_ + 1] == '$') at_++;
+                out.push_back(text_[at_++]);
+                continue;
             }
             if (c == '\'') {
                 auto piece = TRY(single_quoted());
@@ -234,6 +240,7 @@ private:
     std::string_view text_;
     const Lookup& lookup_;
     char escape_;
+    bool keep_quotes_;
     size_t at_ = 0;
     int nested_ = 0;  // inside a substitution or double quotes: the outer level adds the result
     std::string word_;
@@ -249,6 +256,8 @@ Result<std::string> expand(std::string_view word, const Lookup& lookup, char esc
     if (!done) return fail(std::move(done).error().wrap(concat("failed to process ", quote(word))));
     return done;
 }
+
+Result<std::string> expand_heredoc(std::string_view text, const Lookup& lookup, char escape) { return Expander(text, lookup, escape, true).run(); }
 
 Result<std::vector<std::string>> expand_words(std::string_view word, const Lookup& lookup, char escape) {
     Expander expander(word, lookup, escape);

@@ -19,4 +19,7 @@ Result<std::string> expand(std::string_view word, const Lookup& lookup, char esc
 /// The same, and the result is cut at blanks that stand outside of quotes.
 Result<std::vector<std::string>> expand_words(std::string_view word, const Lookup& lookup, char escape = '\\');
 
+/// Variables in the lines of a heredoc: quotes stay, and so does every escape that does not stand before `$`.
+Result<std::string> expand_heredoc(std::string_view text, const Lookup& lookup, char escape = '\\');
+
 }  // namespace proa::dockerfile

@@ -147,6 +147,10 @@ TEST(Expand, KnowsTheOtherEscapeCharacter) {
     EXPECT_EQ(*expand("c:\\x`$S", value_of, '`'), "c:\\x$S");
 }
 
+TEST(Expand, LeavesQuotesOfHeredocsAlone) {
+    EXPECT_EQ(*expand_heredoc("a='$S' \"${U:-d}\" \\$S \\n\\\\\n", value_of), "a='val' \"d\" $S \\n\\\\\n");
+}
+
 TEST(Expand, EndsWithDeepNesting) {
     std::string word;
     for (int i = 0; i < 10000; i++) word += "${U:-";
