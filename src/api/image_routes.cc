@@ -42,7 +42,7 @@ private:
 
 Result<void> list(Call& call, Parts& parts) {
     auto filters = TRY(docker::Filters::parse(call.text("filters")));
-    auto images = TRY(engine::list_images(parts, filters, call.flag("shared-size")));
+    auto images = TRY(engine::list_images(parts, filters, call.flag("all"), call.flag("shared-size")));
     for (auto& image : images) {
         if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
         if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();

@@ -10,6 +10,7 @@ void add_stream_routes(Router& router, engine::Parts& parts);  ///< attach, logs
 void add_file_routes(Router& router, engine::Parts& parts);    ///< changes, commit
 void add_exec_routes(Router& router, engine::Parts& parts);
 void add_image_routes(Router& router, engine::Parts& parts);
+void add_build_routes(Router& router, engine::Parts& parts);
 void add_network_routes(Router& router, engine::Parts& parts);
 void add_system_routes(Router& router, engine::Parts& parts);
 

@@ -7,7 +7,9 @@
 #include "api/listeners.h"
 #include "api/routes.h"
 #include "base/log.h"
+#include "build/cache.h"
 #include "container/shim_supply.h"
+#include "engine/build_image.h"
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"
 #include "engine/instance.h"
@@ -44,6 +46,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto images = TRY(store::ImageStore::open(paths.data_root));
     auto network = TRY(engine::DefaultNetwork::open(settings, paths));
     engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");
+    build::Cache builds(paths.data_root + "/build");
     container::Table containers;
     container::EventBus events;
     container::ExecTable execs;
@@ -55,15 +58,16 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
     engine::HealthMonitor health;
     engine::CurrentSettings current(settings);
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health};
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
     TRY(engine::restore_containers(parts));
+    engine::sweep_builds(parts);
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
-    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_network_routes, api::add_system_routes})
+    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
         add(router, parts);
     http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
     TRY(api::open_listeners(settings, server));

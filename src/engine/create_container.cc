@@ -191,7 +191,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     std::string name = TRY(settle_name(parts, options.name));
     if (config.image.empty()) return fail(ErrorKind::InvalidArgument, "no command specified");
     FoundImage image = TRY(find_image(parts.images, config.image, options.platform));
-    merge_config(config, image.config);
+    if (!options.for_build) merge_config(config, image.config);
     fill_host_defaults(host, config, *parts.settings());
     TRY(validate_container(config, host));
     TRY(check_log_config(host.log_config));
@@ -200,7 +200,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     TRY(check_runtime(*parts.settings(), host.runtime));
 
     Record record;
-    record.id = random_id();
+    record.id = options.id.empty() ? random_id() : options.id;
     record.name = name;
     record.created = now();
     record.image_id = image.id;

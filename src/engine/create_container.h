@@ -6,6 +6,8 @@ namespace proa::engine {
 struct CreateOptions {
     std::string name;      ///< "" for a random one; a leading slash is dropped
     std::string platform;  ///< "" for the host's
+    std::string id;        ///< "" for a random one
+    bool for_build = false;  ///< a step of a build: the request says all, nothing of the image's configuration is merged in
 };
 struct Created {
     std::string id;

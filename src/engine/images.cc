@@ -95,12 +95,13 @@ Result<oci::Reference> tagged_reference(const std::string& repository, const std
     return reference.with_default_tag();
 }
 
-Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool shared_size) {
+Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool all, bool shared_size) {
     auto selection = TRY(make_selection(parts, filters));
     std::vector<docker::ImageSummary> summaries;
     for (auto& image : parts.images.list()) {
         Time created = created_of(*image);
         bool dangling = image->tags.empty();
+        if (dangling && !all && parts.images.has_children(image->id)) continue;
         if (selection.dangling && *selection.dangling != dangling) continue;
         if (selection.before && created >= *selection.before) continue;
         if (selection.since && created <= *selection.since) continue;

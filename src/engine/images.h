@@ -14,7 +14,8 @@ namespace proa::engine {
 // The use cases of images that need more than the store: events, and which containers use what.
 
 /// Newest first. Errors: InvalidArgument (filters), NotFound (`before`/`since`).
-Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool shared_size);
+/// Without `all` the untagged images that other images were built from are left out.
+Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool all, bool shared_size);
 Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference);
 Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference);
 Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag);

@@ -10,6 +10,10 @@ namespace proa::store {
 class ImageStore;
 }
 
+namespace proa::build {
+class Cache;
+}
+
 namespace proa::container {
 class Monitor;
 class ShimSupply;
@@ -37,6 +41,7 @@ struct Parts {
     RestartScheduler& restarts;
     SeccompProfiles& seccomp;
     HealthMonitor& health;
+    build::Cache& builds;
 
     /// Those of this moment; hold the pointer as long as anything in them is used.
     std::shared_ptr<const Settings> settings() const { return current_settings.load(); }

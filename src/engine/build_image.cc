@@ -1,0 +1,362 @@
+#include "engine/build_image.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "codec/compression.h"
+#include "engine/build_cache.h"
+#include "engine/build_downloads.h"
+#include "engine/build_stage.h"
+#include "engine/find_image.h"
+#include "engine/remove_container.h"
+#include "os/file.h"
+#include "store/unpack.h"
+
+namespace proa::engine {
+
+namespace {
+using dockerfile::Program;
+
+std::string scratch_root(const Parts& parts) { return parts.paths.data_root + "/builds"; }
+
+/// Where a build's files come from, and its Dockerfile.
+struct Context {
+    std::string directory;  ///< "" when there is none
+    std::string dockerfile;
+    bool whole = false;     ///< not filtered by a client: .dockerignore is ours to apply
+};
+
+Result<std::string> read_dockerfile(const os::RootDirectory& root, const std::string& asked) {
+    std::string name = asked.empty() ? "Dockerfile" : asked;
+    std::string clean = os::clean_path(name);
+    if (clean == ".." || clean.starts_with("../")) return fail(ErrorKind::Internal, concat("Forbidden path outside the build context: ", name, " ()"));
+    os::PathInRoot path("/" + std::string(trim_prefix(clean, "/")));
+    if (asked.empty() && !root.exists(path).value_or(false) && root.exists(os::PathInRoot("/dockerfile")).value_or(false)) path = os::PathInRoot("/dockerfile");
+    auto text = root.read_file(path, 16 << 20);
+    if (!text && text.error().is(ErrorKind::NotFound)) return fail(ErrorKind::Internal, concat("Cannot locate specified Dockerfile: ", name));
+    if (!text) return fail(std::move(text).error());
+    if (text->empty()) return fail(ErrorKind::InvalidArgument, concat("the Dockerfile (", name, ") cannot be empty"));
+    return text;
+}
+
+Result<void> remove_excluded(const os::RootDirectory& root, const std::string& directory, const dockerfile::IgnorePatterns& patterns, int depth) {
+    if (depth > 1000) return fail(ErrorKind::InvalidArgument, "the build context is more than 1000 directories deep");
+    os::Fd opened = TRY(root.open(os::PathInRoot("/" + directory), O_RDONLY | O_DIRECTORY));
+    for (auto& name : TRY(os::list_directory(concat("/proc/self/fd/", opened.get())))) {
+        std::string path = directory.empty() ? name : concat(directory, '/', name);
+        auto st = TRY(root.link_stat(os::PathInRoot("/" + path)));
+        bool excluded = patterns.excludes(path);
+        if (excluded && !(S_ISDIR(st.st_mode) && patterns.may_include_below(path))) {
+            TRY(os::remove_entry(opened.get(), name));
+            continue;
+        }
+        if (!S_ISDIR(st.st_mode)) continue;
+        TRY(remove_excluded(root, path, patterns, depth + 1));
+        // An excluded directory stays only for what came back in below it.
+        if (excluded && TRY(os::list_directory(concat("/proc/self/fd/", TRY(root.open(os::PathInRoot("/" + path), O_RDONLY | O_DIRECTORY)).get()))).empty())
+            TRY(os::remove_entry(opened.get(), name));
+    }
+    return {};
+}
+
+/// Clients filter what they send, but for the Dockerfile and the ignore file, which they send always.
+Result<void> apply_ignore_file(const os::RootDirectory& root, const std::string& dockerfile, bool whole) {
+    std::string name = dockerfile.empty() ? "Dockerfile" : std::string(trim_prefix(os::clean_path(dockerfile), "/"));
+    auto text = root.read_file(os::PathInRoot(concat('/', name, ".dockerignore")), 16 << 20);
+    if (!text) text = root.read_file(os::PathInRoot("/.dockerignore"), 16 << 20);
+    if (!text) return {};
+    auto patterns = TRY_WRAP("error reading .dockerignore", dockerfile::IgnorePatterns::parse(*text));
+    if (whole) return remove_excluded(root, "", patterns, 0);
+    for (auto& file : {name, std::string(".dockerignore")})
+        if (patterns.excludes(file)) TRY(root.remove(os::PathInRoot("/" + file)));
+    return {};
+}
+
+Result<void> unpack_context(codec::Source& body, const std::string& directory) {
+    TRY(os::make_directory(directory, 0755));
+    auto plain = TRY(codec::decompress_detected(body));
+    auto root = TRY(os::RootDirectory::at(directory));
+    TRY_WRAP("Error processing tar file", store::unpack_archive(*plain, root));
+    return {};
+}
+
+Result<Context> read_context(const BuildRequest& request, codec::Source& body, const std::string& scratch, const BuildListener& listener) {
+    Context context;
+    std::string place = scratch + "/context";
+    if (request.remote.empty()) {
+        TRY(unpack_context(body, place));
+        context.directory = place;
+    } else {
+        std::string download = scratch + "/download";
+        TRY(os::make_directory(download, 0755));
+        if (!is_remote_source(request.remote)) return fail(ErrorKind::InvalidArgument, concat("unable to prepare context: ", quote(request.remote), " is no URL"));
+        auto fetched = TRY(fetch_source(request.remote, download, {"", false, listener.cancelled}));
+        context.whole = true;
+        if (fetched.file.empty()) {
+            context.directory = fetched.directory;
+        } else {
+            auto root = TRY(os::RootDirectory::at(fetched.directory));
+            if (!build::is_archive(root, fetched.file)) {
+                context.dockerfile = TRY(root.read_file(os::PathInRoot("/" + fetched.file), 16 << 20));
+                return context;
+            }
+            os::Fd file = TRY(root.open_regular(os::PathInRoot("/" + fetched.file)));
+            codec::FdSource source(file.get());
+            TRY(unpack_context(source, place));
+            context.directory = place;
+        }
+    }
+    auto root = TRY(os::RootDirectory::at(context.directory));
+    context.dockerfile = TRY(read_dockerfile(root, request.dockerfile));
+    TRY(apply_ignore_file(root, request.dockerfile, context.whole));
+    return context;
+}
+
+// --- which stages, in which order ---
+
+/// The earlier stages that a stage reads.
+std::set<size_t> needs_of(const Program& program, size_t index) {
+    std::set<size_t> needed;
+    auto& stage = program.stages[index];
+    // A base name with variables may mean any earlier stage.
+    if (stage.base.find('$') != std::string::npos)
+        for (size_t i = 0; i < index; i++) needed.insert(i);
+    for (size_t i = 0; i < index; i++)
+        if (!program.stages[i].name.empty() && program.stages[i].name == to_lower(stage.base)) needed.insert(i);
+    auto add = [&](std::string_view from) {
+        if (auto found = find_stage(program, to_lower(from), index)) needed.insert(*found);
+    };
+    for (auto& command : stage.commands) {
+        if (auto* copy = std::get_if<dockerfile::Copy>(&command.what); copy && !copy->from.empty()) add(copy->from);
+        if (auto* run = std::get_if<dockerfile::Run>(&command.what))
+            for (auto& mount : run->mounts)
+                for (auto& field : split(mount, ','))
+                    if (field.starts_with("from=")) add(std::string_view(field).substr(5));
+    }
+    return needed;
+}
+
+Result<size_t> find_target(const Program& program, const std::string& target) {
+    if (target.empty()) return program.stages.size() - 1;
+    std::string name = to_lower(target);
+    for (size_t i = program.stages.size(); i-- > 0;)
+        if (program.stages[i].name == name) return i;
+    if (auto number = parse_uint(target); number && *number < program.stages.size()) return *number;
+    return fail(ErrorKind::InvalidArgument, concat("target stage ", quote(target), " could not be found"));
+}
+
+/// The target and all that it reads, ascending.
+std::vector<size_t> needed_stages(const Program& program, size_t target, std::vector<std::set<size_t>>& needs) {
+    std::set<size_t> wanted{target};
+    needs.resize(program.stages.size());
+    for (size_t i = target + 1; i-- > 0;) {
+        if (!wanted.contains(i)) continue;
+        needs[i] = needs_of(program, i);
+        wanted.insert(needs[i].begin(), needs[i].end());
+    }
+    return {wanted.begin(), wanted.end()};
+}
+
+/// Builds the stages, independent ones at the same time.
+class Scheduler {
+public:
+    Scheduler(BuildContext& build, std::vector<size_t> stages, const std::vector<std::set<size_t>>& needs) : build_(build), stages_(std::move(stages)), needs_(needs) {}
+
+    Result<void> run(int steps, std::atomic<bool>& stop) {
+        int first = 1;
+        std::vector<std::thread> threads;
+        for (size_t place = 0; place < stages_.size(); place++) {
+            size_t stage = stages_[place];
+            int begin = first;
+            first += 1 + static_cast<int>(build_.program.stages[stage].commands.size());
+            if (stages_.size() == 1) work(stage, begin, steps, stop);
+            else threads.emplace_back([this, stage, begin, steps, &stop] { work(stage, begin, steps, stop); });
+        }
+        for (auto& thread : threads) thread.join();
+        if (failure_) return fail(*failure_);
+        return {};
+    }
+
+private:
+    void work(size_t stage, int first, int steps, std::atomic<bool>& stop) {
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [&] { return stop || (running_ < kParallelMax && std::all_of(needs_[stage].begin(), needs_[stage].end(), [&](size_t other) { return done_.contains(other); })); });
+            if (stop) return;
+            running_++;
+        }
+        auto built = build_stage(build_, stage, first, steps);
+        build_.messages.done(stage);
+        std::lock_guard lock(mutex_);
+        running_--;
+        if (built) done_.insert(stage);
+        else {
+            // The first failure is the build's; what it cancelled says so and is not heard.
+            if (!failure_ || failure_->is(ErrorKind::Cancelled)) failure_ = built.error();
+            stop = true;
+        }
+        changed_.notify_all();
+    }
+
+    static constexpr int kParallelMax = 4;
+    BuildContext& build_;
+    std::vector<size_t> stages_;
+    const std::vector<std::set<size_t>>& needs_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::set<size_t> done_;
+    int running_ = 0;
+    std::optional<Error> failure_;
+};
+
+Result<std::vector<oci::Reference>> parse_tags(const std::vector<std::string>& tags) {
+    std::vector<oci::Reference> references;
+    for (auto& tag : tags) {
+        if (tag.empty()) continue;
+        auto reference = TRY(oci::Reference::parse(tag));
+        if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "build tag cannot contain a digest");
+        reference = reference.with_default_tag();
+        if (std::find(references.begin(), references.end(), reference) == references.end()) references.push_back(reference);
+    }
+    return references;
+}
+
+void warn_of_unused(BuildContext& build) {
+    std::vector<std::string> unused;
+    for (auto& [name, value] : build.request.arguments)
+        if (!build.used_arguments.contains(name) && !build::is_proxy_argument(name) && !name.starts_with("BUILDKIT_") && name != "SOURCE_DATE_EPOCH") unused.push_back(name);
+    if (!unused.empty() && !build.request.quiet) build.messages.final_text(concat("[Warning] One or more build-args [", join(unused, " "), "] were not consumed\n"));
+}
+
+Result<std::optional<int64_t>> epoch_of(const BuildRequest& request) {
+    auto given = request.arguments.find("SOURCE_DATE_EPOCH");
+    if (given == request.arguments.end() || !given->second || given->second->empty()) return std::optional<int64_t>();
+    auto seconds = parse_int(*given->second);
+    if (!seconds) return fail(ErrorKind::InvalidArgument, concat("invalid SOURCE_DATE_EPOCH: ", *given->second));
+    return std::optional(*seconds);
+}
+
+}  // namespace
+
+Result<ScratchDirectory> ScratchDirectory::make(const std::string& parent) {
+    std::string path = concat(parent, '/', random_hex(8));
+    TRY(os::make_directory(path, 0700));
+    return ScratchDirectory(std::move(path));
+}
+
+ScratchDirectory::~ScratchDirectory() {
+    if (path_.empty()) return;
+    auto removed = os::remove_tree(path_);
+    if (!removed) log::warn(concat("a directory of a build could not be removed: ", removed.error().message()));
+}
+
+std::optional<size_t> find_stage(const Program& program, std::string_view name, size_t before) {
+    for (size_t i = before; i-- > 0;)
+        if (!program.stages[i].name.empty() && program.stages[i].name == name) return i;
+    if (auto number = parse_uint(name); number && *number < before) return *number;
+    return std::nullopt;
+}
+
+Result<store::ImagePointer> build_base_image(BuildContext& build, size_t stage, const std::string& reference, const std::string& platform) {
+    auto parsed = TRY_WRAP(concat("failed to parse stage name ", quote(reference)), oci::Reference::parse(reference));
+    auto found = build.parts.images.resolve(reference);
+    bool by_id = found && (*found)->id.text().starts_with(concat("sha256:", trim_prefix(reference, "sha256:")));
+    bool fits = found && (platform.empty() || find_image(build.parts.images, reference, platform));
+    if (fits && (!build.request.pull || by_id)) return found;
+    parsed = parsed.with_default_tag();
+    auto progress = [&](const json::Object& line) -> Result<void> {
+        build.messages.object(stage, line);
+        return {};
+    };
+    TRY(pull_image(build.parts, parsed.familiar_name(), parsed.digest.empty() ? parsed.tag : parsed.digest, platform, progress));
+    return build.parts.images.resolve(reference);
+}
+
+Result<std::vector<std::string>> lower_of(BuildContext& build, const StageState& state) {
+    auto image = state.image.empty() ? nullptr : build.parts.images.find(state.image);
+    if (!image) return std::vector<std::string>{build.parts.images.overlay_directory() + "/empty/diff"};
+    for (auto& manifest : image->manifests)
+        if (manifest.available && manifest.diff_ids == state.diff_ids) return build.parts.images.lower_directories(manifest);
+    return fail(ErrorKind::Internal, concat("image ", state.image.text(), " has other layers than the step began with"));
+}
+
+Result<SourceRoot> open_source_root(BuildContext& build, size_t stage, const std::string& from) {
+    StageState state;
+    std::string name = to_lower(from);
+    if (auto earlier = find_stage(build.program, name, stage)) {
+        std::lock_guard lock(build.mutex);
+        if (build.finished[*earlier]) state = *build.finished[*earlier];
+    } else {
+        auto image = build_base_image(build, stage, from, build.request.platform);
+        if (!image) return fail(std::move(image).error().wrap(concat("invalid from flag value ", from)));
+        auto* manifest = (*image)->manifest();
+        if (!manifest) return fail(ErrorKind::NotFound, concat("image ", from, " has no content for this platform"));
+        state.image = (*image)->id;
+        state.diff_ids = manifest->diff_ids;
+    }
+    ScratchDirectory scratch = TRY(ScratchDirectory::make(build.scratch));
+    auto root = TRY(build::StageRoot::read_only(TRY(lower_of(build, state)), scratch.path()));
+    return SourceRoot{std::move(root), std::move(scratch), state.image.text()};
+}
+
+Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Source& body, const BuildListener& listener, BuildOutcome& outcome) {
+    auto tags = TRY(parse_tags(request.tags));
+    oci::Platform platform = request.platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(request.platform));
+    auto epoch = TRY(epoch_of(request));
+    TRY(os::make_directories(scratch_root(parts), 0700));
+    ScratchDirectory scratch = TRY(ScratchDirectory::make(scratch_root(parts)));
+    Context context = TRY(read_context(request, body, scratch.path(), listener));
+    auto document = TRY(dockerfile::parse(context.dockerfile));
+    Program program = TRY(dockerfile::read_program(document));
+    size_t target = TRY(find_target(program, request.target));
+    program.stages.resize(target + 1);
+
+    std::vector<std::set<size_t>> needs;
+    auto stages = needed_stages(program, target, needs);
+    int steps = request.labels.empty() ? 0 : 1;
+    for (size_t stage : stages) steps += 1 + static_cast<int>(program.stages[stage].commands.size());
+    std::atomic<bool> stop = false;
+    BuildListener inner{listener.line, [&] { return stop || listener.cancelled(); }};
+    BuildMessages messages(listener.line, request.quiet);
+    messages.expect(stages);
+    BuildContext build{parts, request, program, inner, messages, scratch.path(), context.directory, platform, epoch, {}, {}, {}, {}, 0};
+    build.finished.resize(program.stages.size());
+    build.variables.resize(program.stages.size());
+    auto built = Scheduler(build, stages, needs).run(steps, stop);
+    outcome.exit_code = build.exit_code;
+    if (!built) return built;
+
+    auto& result = *build.finished[target];
+    outcome.image = result.image.text();
+    keep_build_outcome(parts, outcome.image);
+    warn_of_unused(build);
+    if (request.quiet) messages.final_text(outcome.image + "\n");
+    else messages.final_text(concat("Successfully built ", short_id(result.image.hex()), "\n"));
+    for (auto& tag : tags) {
+        TRY(tag_image(parts, outcome.image, tag.name(), tag.tag));
+        if (!request.quiet) messages.final_text(concat("Successfully tagged ", tag.familiar(), "\n"));
+    }
+    return {};
+}
+
+void sweep_builds(Parts& parts) {
+    for (auto& build : os::list_directory(scratch_root(parts)).value_or(std::vector<std::string>()))
+        for (auto& id : os::list_directory(concat(scratch_root(parts), '/', build, "/containers")).value_or(std::vector<std::string>())) {
+            auto container = parts.containers.find(id);
+            if (!container) continue;
+            RemoveOptions forced;
+            forced.force = forced.volumes = true;
+            auto removed = remove_container(parts, *container, forced);
+            if (!removed) log::warn(concat("the container of a build that was cut short stays: ", removed.error().message()));
+        }
+    auto removed = os::remove_tree(scratch_root(parts));
+    if (!removed) log::warn(concat("what an earlier build left could not be removed: ", removed.error().message()));
+}
+
+}  // namespace proa::engine
