@@ -36,7 +36,8 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/src/bin/proad.cc)
 endif()
 if(EXISTS ${CMAKE_SOURCE_DIR}/src/bin/proa.cc)
   add_executable(proa ${CMAKE_SOURCE_DIR}/src/bin/proa.cc)
-  target_link_libraries(proa PRIVATE proa_cli)
+  find_library(ZLIB_ARCHIVE libz.a REQUIRED)
+  target_link_libraries(proa PRIVATE ${ZLIB_ARCHIVE} proa_cli)  # first: the shared one that codec/ names is not taken then
   # Linked as C, with libstdc++ by name: as C++ the driver would add libm, which nothing here uses and every start would pay for.
   set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "")
   set_target_properties(proa PROPERTIES LINKER_LANGUAGE C)

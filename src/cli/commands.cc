@@ -25,6 +25,7 @@ Result<client::Client*> ready_engine(Invocation& call) {
 
 std::span<const Group> groups() {
     static const Group kGroups[] = {
+        {"builder", "Manage builds"},
         {"container", "Manage containers"}, {"image", "Manage images"},   {"network", "Manage networks"},
         {"system", "Manage the engine"},    {"volume", "Manage volumes"},
     };
@@ -37,6 +38,7 @@ std::span<const Place> places() {
         {"", {"run"}, &kRun, true},
         {"", {"exec"}, &kExec, true},
         {"", {"ps"}, &kPs, true},
+        {"", {"build"}, &kBuild, true},
         {"", {"pull"}, &kPull, true},
         {"", {"push"}, &kPush, true},
         {"", {"images"}, &kImages, true},
@@ -70,6 +72,8 @@ std::span<const Place> places() {
         {"", {"unpause"}, &kUnpause},
         {"", {"update"}, &kUpdate},
         {"", {"wait"}, &kWait},
+        {"builder", {"build"}, &kBuild},
+        {"builder", {"prune"}, &kBuilderPrune},
         {"container", {"attach"}, &kAttach},
         {"container", {"commit"}, &kCommit},
         {"container", {"cp"}, &kCopy},
@@ -95,6 +99,7 @@ std::span<const Place> places() {
         {"container", {"unpause"}, &kUnpause},
         {"container", {"update"}, &kUpdate},
         {"container", {"wait"}, &kWait},
+        {"image", {"build"}, &kBuild},
         {"image", {"history"}, &kHistory},
         {"image", {"import"}, &kImport},
         {"image", {"inspect"}, &kImageInspect},

@@ -4,7 +4,7 @@
 // All commands, each defined in the file of its name.
 namespace proa::cli {
 
-extern const Command kAttach, kCommit, kContainerInspect, kContainerPrune, kCopy, kCreate, kDiff, kEvents, kExec, kExport, kHistory,
+extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContainerInspect, kContainerPrune, kCopy, kCreate, kDiff, kEvents, kExec, kExport, kHistory,
     kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogs, kNetworkConnect, kNetworkCreate,
     kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRemove,
     kRemoveImage, kRename, kRestart, kRun, kSave, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,

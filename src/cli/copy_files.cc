@@ -292,4 +292,12 @@ Result<void> copy_to_container(client::Client& engine, const std::string& source
     return {};
 }
 
+Result<void> unpack_files(client::Connection& answer, const std::string& directory) {
+    TRY(os::make_directories(directory, 0755));
+    std::string buffer(256 << 10, '\0');
+    codec::FunctionSource body([&]() -> Result<std::string_view> { return std::string_view(buffer).substr(0, TRY(answer.read(buffer))); });
+    codec::TarReader reader(body);
+    return Extractor(TRY(os::RootDirectory::at(directory, os::Scope::NoLinks)), std::nullopt, false).run(reader);
+}
+
 }  // namespace proa::cli

@@ -34,4 +34,7 @@ Result<void> copy_from_container(client::Client& engine, const std::string& cont
 Result<void> copy_to_container(client::Client& engine, const std::string& source, const std::string& container, const std::string& destination,
                                const CopyOptions& options);
 
+/// The archive in `answer` below `directory`, which is made when it is missing; files belong to the caller.
+Result<void> unpack_files(client::Connection& answer, const std::string& directory);
+
 }  // namespace proa::cli
