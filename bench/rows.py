@@ -1,6 +1,9 @@
 """What is measured: one function per group of rows of the targets."""
 import json
+import os
 import re
+import shutil
+import tempfile
 import time
 
 from harness import Failed, median, pss
@@ -277,5 +280,44 @@ class Bench:
         proa.clear()
         return rows
 
+    def build(self):
+        """build by the command line: many files cold and cached, one file changed, ten commands, stages side by side."""
+        rows = {key: Row(title, "ms", [("dockerd", ">=", factor)]) for key, title, factor in (
+            ("cold", "build, 5000 files + 200 MB, cold", 2), ("cached", "build, the same, cached", 10), ("changed", "build, the same, one file changed", 2),
+            ("ten", "build, 10 x RUN true, cold", 8), ("stages", "build, 6 stages of RUN sleep 0.3, cold", 2))}
+        files, blocks = (500, 2) if self.quick else (5000, 20)
+        root = tempfile.mkdtemp(prefix="bench-build-")
+        try:
+            self.fill_context(root + "/many", files, blocks)
+            self.write(root + "/ten/Dockerfile", f"FROM {IMAGE}\n" + "RUN true\n" * 10)
+            stages = "".join(f"FROM {IMAGE} AS s{n}\nRUN sleep 0.3 && echo {n} > /f\n" for n in range(6))
+            self.write(root + "/stages/Dockerfile", stages + f"FROM {IMAGE}\n" + "".join(f"COPY --from=s{n} /f /f{n}\n" for n in range(6)))
+            for number in range(1 if self.quick else 3):
+                for peer in self.peers:
+                    rows["cold"].add(peer.name, peer.run("build", "--no-cache", root + "/many"))
+                    peer.run("build", root + "/many")
+                    rows["cached"].add(peer.name, peer.run("build", root + "/many"))
+                    self.write(root + "/many/d0/f0", f"changed {number} {peer.name}\n")
+                    rows["changed"].add(peer.name, peer.run("build", root + "/many"))
+                    rows["ten"].add(peer.name, peer.run("build", "--no-cache", root + "/ten"))
+                    rows["stages"].add(peer.name, peer.run("build", "--no-cache", root + "/stages"))
+        finally:
+            shutil.rmtree(root)
+        return list(rows.values())
 
-GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth"]
+    @staticmethod
+    def write(path, text):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+
+    def fill_context(self, root, files, blocks):
+        self.write(root + "/Dockerfile", f"FROM {IMAGE}\nCOPY . /context/\n")
+        for number in range(files):
+            self.write(f"{root}/d{number % 50}/f{number}", f"file {number}\n" * 20)
+        for number in range(blocks):
+            with open(f"{root}/block{number}", "wb") as file:
+                file.write(os.urandom(10 << 20))
+
+
+GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build"]
