@@ -2,6 +2,8 @@
 
 #include <regex.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "codec/json/value.h"
 
