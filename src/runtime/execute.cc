@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.h"
 #include "cgroup/group.h"
@@ -31,11 +32,12 @@ struct ExecContext {
     const Streams& streams;
     int channel;
     int init_pidfd;
-    int unified;
     bool user_namespace = false;
-    os::Fd host_proc, slave;
+    os::Fd proc, slave;
     Identity identity;
 };
+
+bool has_labels(const Process& process) { return !process.apparmor_profile.empty() || !process.selinux_label.empty(); }
 
 bool is_other_namespace(pid_t pid, const char* name) {
     struct stat own, other;
@@ -74,7 +76,9 @@ std::vector<uint32_t> final_processors(const Process& process) {
         TRY(set_processors(final_processors(process)));
         TRY(connect_streams(context.streams, context.slave.get()));
         if (process.new_session_keyring) TRY(join_session_keyring(context.plan.container_id));
-        TRY(set_resources(process, context.host_proc.get()));
+        TRY(set_resources(process));
+        // A procfs of the container's own namespace, which nobody else has seen: one of the host's would be a way out for who looks into us.
+        if (has_labels(process) && !context.user_namespace) context.proc = TRY(os::new_filesystem("proc", "proc", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
         TRY(enter_working_directory(process.cwd));
         TRY(take_identity(process, context.identity, context.user_namespace));
         return {};
@@ -87,7 +91,7 @@ std::vector<uint32_t> final_processors(const Process& process) {
     }
     auto become = [&]() -> Result<void> {
         Program program(process, TRY(find_program(process)), missing_environment(process, context.identity));
-        TRY(set_exec_labels(process, context.host_proc.get()));
+        TRY(set_exec_labels(process, context.proc.get()));
         TRY(drop_privileges(process, context.streams.die_with_parent, context.channel, context.channel));
         TRY(close_descriptors_on_exec(context.streams.preserved_descriptors));
         TRY(channel.say(Word::Executing));
@@ -98,25 +102,43 @@ std::vector<uint32_t> final_processors(const Process& process) {
     ::_exit(done.error().number() == ENOENT ? 127 : 126);
 }
 
-/// On the host's side: reads what must not be read from inside, joins, and clones the caller's child.
+/// What must not be read from inside. No descriptor of the host is kept that a process of the container could reach through ours.
+Result<void> look_from_outside(ExecContext& context) {
+    const ExecPlan& plan = context.plan;
+    {
+        os::RootDirectory root = TRY(os::RootDirectory::at(concat("/proc/", plan.init_pid, "/root")));
+        context.identity = TRY(resolve_identity(plan.process, root));
+        if (plan.process.terminal) TRY(open_terminal(context, root));
+    }
+    os::Fd proc = TRY(os::open_file("/proc", O_PATH | O_DIRECTORY));
+    TRY(set_oom_score(plan.process, proc.get()));
+    // The root of a user namespace can neither look into us nor make a procfs beside a masked one.
+    if (has_labels(plan.process) && context.user_namespace) context.proc = std::move(proc);
+    return {};
+}
+
+/// On the host's side: looks, joins, and clones the caller's child.
 Result<void> help(ExecContext& context) {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
     const ExecPlan& plan = context.plan;
+    context.user_namespace = is_other_namespace(plan.init_pid, "user");
     TRY(set_processors(plan.process.first_processors));
     if (!plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(plan.cgroup_path)).attach_self_to_v1(plan.cgroup_overrides));
-    os::RootDirectory root = TRY(os::RootDirectory::at(concat("/proc/", plan.init_pid, "/root")));
-    context.identity = TRY(resolve_identity(plan.process, root));
-    if (plan.process.terminal) TRY(open_terminal(context, root));
-    context.host_proc = TRY(os::open_file("/proc", O_PATH | O_DIRECTORY));
+    TRY(look_from_outside(context));
     int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-    context.user_namespace = is_other_namespace(plan.init_pid, "user");
-    if (context.user_namespace) flags |= CLONE_NEWUSER;
+    if (context.user_namespace) {
+        flags |= CLONE_NEWUSER;
+        // Those that stayed the host's need no joining, and the root of a user namespace may not join them.
+        static constexpr std::pair<const char*, int> kKinds[] = {{"net", CLONE_NEWNET}, {"pid", CLONE_NEWPID}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}};
+        for (auto& [name, flag] : kKinds)
+            if (!is_other_namespace(plan.init_pid, name)) flags &= ~flag;
+    }
     if (is_other_namespace(plan.init_pid, "time")) flags |= static_cast<int>(clone_flag(NamespaceType::Time));
     // The number could have been given to another process meanwhile: the descriptor cannot.
     pollfd ended{context.init_pidfd, POLLIN, 0};
     if (::poll(&ended, 1, 0) > 0) return fail(ErrorKind::Conflict, "cannot exec in a stopped container", ESRCH);
     if (::setns(context.init_pidfd, flags) < 0) return fail_errno("join the container's namespaces");
-    os::Child child = TRY(os::clone_process({CLONE_PARENT, context.unified}));
+    os::Child child = TRY(os::clone_process({CLONE_PARENT}));
     if (child.pid == 0) run_exec(context);
     return Channel(context.channel).say(Word::Spawned, child.pidfd.get(), child.pid);
 }
@@ -179,9 +201,12 @@ Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
     std::string group = plan.init_cgroup_path.empty() ? plan.cgroup_path : plan.init_cgroup_path;
     if (!group.empty()) unified = TRY(TRY(cgroup::Group::at(group)).open_unified());
     auto pair = TRY(os::make_socket_pair(os::SocketType::SeqPacket));
-    os::Child helper = TRY(os::clone_process({}));
+    // Born in the cgroup2 group, so that what it clones is there without a descriptor of the group.
+    os::Child helper = TRY(os::clone_process({0, unified.get()}));
     if (helper.pid == 0) {
-        ExecContext context{plan, streams, pair.second.get(), init_pidfd->get(), unified.get()};
+        unified.reset();
+        pair.first.reset();
+        ExecContext context{plan, streams, pair.second.get(), init_pidfd->get()};
         auto done = help(context);
         if (!done) Channel(context.channel).say_failure(done.error());
         ::_exit(done ? 0 : 1);

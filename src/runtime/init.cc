@@ -119,7 +119,8 @@ public:
         TRY(builder_.hide_paths());
         TRY(builder_.enter());
         if (plan_.process.scheduler) TRY(wait_for_limits());  // a real-time policy needs the group's share
-        TRY(set_resources(plan_.process, proc_.get()));
+        TRY(set_oom_score(plan_.process, proc_.get()));
+        TRY(set_resources(plan_.process));
         TRY(enter_working_directory(plan_.process.cwd));
         TRY(take_identity(plan_.process, identity_, user_namespace_));
         return {};

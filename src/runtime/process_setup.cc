@@ -118,12 +118,15 @@ Result<void> set_processors(const std::vector<uint32_t>& processors) {
     return {};
 }
 
-Result<void> set_resources(const Process& process, int proc) {
-    if (process.oom_score_adj) {
-        auto done = write_own_file(proc, "oom_score_adj", concat(*process.oom_score_adj));
-        if (!done && process.exact_limits) return fail(std::move(done).error().wrap("error setting oomScoreAdj"));
-        if (!done && done.error().number() != EACCES && done.error().number() != EPERM) return done;
-    }
+Result<void> set_oom_score(const Process& process, int proc) {
+    if (!process.oom_score_adj) return {};
+    auto done = write_own_file(proc, "oom_score_adj", concat(*process.oom_score_adj));
+    if (!done && process.exact_limits) return fail(std::move(done).error().wrap("error setting oomScoreAdj"));
+    if (!done && done.error().number() != EACCES && done.error().number() != EPERM) return done;
+    return {};
+}
+
+Result<void> set_resources(const Process& process) {
     for (auto& limit : process.rlimits) TRY(set_rlimit(limit, process.exact_limits));
     if (auto& wanted = process.scheduler) {
         SchedulingAttributes attributes{sizeof attributes, static_cast<uint32_t>(wanted->policy), wanted->flags, wanted->nice,

@@ -13,8 +13,10 @@ namespace proa::runtime {
 Result<void> begin_process(bool dumpable = false);
 /// Makes the streams (or the terminal, when `terminal` >= 0) descriptors 0, 1 and 2.
 Result<void> connect_streams(const Streams& streams, int terminal);
-/// OOM score, rlimits, scheduling, I/O priority, memory policy, personality. What needs CAP_SYS_RESOURCE and lacks it is set as far as possible.
-Result<void> set_resources(const Process& process, int proc);
+/// What needs CAP_SYS_RESOURCE and lacks it is set as far as possible, unless the plan wants exact limits. Children inherit the OOM score.
+Result<void> set_oom_score(const Process& process, int proc);
+/// Rlimits, scheduling, I/O priority, memory policy, personality.
+Result<void> set_resources(const Process& process);
 /// Binds the calling process to these processors; empty: leaves it as it is.
 Result<void> set_processors(const std::vector<uint32_t>& processors);
 Result<void> join_session_keyring(const std::string& container_id);

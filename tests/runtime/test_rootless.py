@@ -74,6 +74,8 @@ def test_the_whole_life_of_a_plain_users_container(plain):
     state = json.loads(plain("state", name).out)
     assert state["status"] == "running"
     assert f"Uid:\t{UID}\t" in pathlib.Path(f"/proc/{state['pid']}/status").read_text()
+    done = plain("exec", name, "sh", "-c", "id -u; grep NoNew /proc/self/status")
+    assert done.out.startswith("0\n"), done
     assert plain("kill", name, "KILL").code == 0
     end = time.monotonic() + 5
     while json.loads(plain("state", name).out)["status"] != "stopped":
