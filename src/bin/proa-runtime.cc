@@ -1,5 +1,5 @@
 #include <cstdio>
-#include <new>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -14,8 +14,8 @@ int main(int argc, char** argv) {
     }
     try {
         return proa::bundle::run_command_line(std::vector<std::string>(argv + 1, argv + argc));
-    } catch (const std::bad_alloc&) {
-        fputs("proa-runtime: out of memory\n", stderr);
+    } catch (const std::exception& fault) {  // out of memory, or what the C++ library could not get from the kernel
+        fprintf(stderr, "proa-runtime: %s\n", fault.what());
         return 1;
     }
 }

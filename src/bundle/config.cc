@@ -135,6 +135,7 @@ Result<void> check_sysctl(const std::string& name, const Plan& plan) {
     };
     static constexpr std::string_view kIpc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
     std::string key = replace_all(name, "/", ".");
+    if (key.empty() || key[0] == '.' || key.find("..") != std::string::npos) return invalid(concat("sysctl ", quote(name), " is malformed"));
     if (std::find(std::begin(kIpc), std::end(kIpc), key) != std::end(kIpc) || key.starts_with("fs.mqueue.")) {
         if (has(runtime::NamespaceType::Ipc)) return {};
         return invalid(concat("sysctl ", quote(name), " is not allowed in the hosts ipc namespace"));
@@ -185,6 +186,8 @@ Result<void> read_linux(const json::Value& linux_part, Plan& plan) {
     plan.gid_mappings = TRY(read_mappings(linux_part["gidMappings"]));
     plan.masked_paths = string_list(linux_part["maskedPaths"]);
     plan.readonly_paths = string_list(linux_part["readonlyPaths"]);
+    if (!linux_part["timeOffsets"].as_object().empty() && !has_namespace(plan, runtime::NamespaceType::Time))
+        return invalid("time namespace offsets specified, but time namespace isn't enabled in the config");
     for (auto& member : linux_part["timeOffsets"].as_object()) {
         int clock = member.name == "monotonic" ? CLOCK_MONOTONIC : member.name == "boottime" ? CLOCK_BOOTTIME : -1;
         if (clock < 0) return invalid(concat("timeOffsets: unknown clock ", quote(member.name)));

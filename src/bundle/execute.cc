@@ -44,7 +44,8 @@ Result<json::Value> process_from_file(const std::string& file, const json::Value
 
 Result<runtime::Process> exec_process(const ExecOptions& options, const json::Value& config, const ContainerState& state) {
     PlanOptions plan_options{options.id, state.bundle, options.root + "/.seccomp", false, false, hook_state_of(config, options.id, state.bundle)};
-    json::Value process = options.process_file.empty() ? TRY(process_from_flags(options, config["process"])) : TRY(process_from_file(options.process_file, config["process"]));
+    json::Value process =
+        options.process_file.empty() ? TRY(process_from_flags(options, config["process"])) : TRY(process_from_file(options.process_file, config["process"]));
     TRY(check_process_shape(process));
     auto wanted = TRY(process_of(process, config["linux"]["seccomp"], plan_options));
     TRY(read_kernel_habits(config["linux"], wanted));

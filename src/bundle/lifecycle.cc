@@ -135,9 +135,10 @@ Result<void> create_container(const CreateOptions& options) {
 namespace {
 /// Deletes a container of ours whose init has ended.
 Result<void> clean_up(const StateDirectory& directory, const ContainerState& state) {
-    if (auto group = group_of(state)) {
-        TRY(group->kill_all());
-        TRY(group->remove());
+    if (!state.cgroup_path.empty()) {
+        auto group = TRY(group_of(state));
+        TRY(group.kill_all());
+        TRY(group.remove());
     }
     auto ran = [&]() -> Result<void> {
         json::Value config = TRY(directory.config());
@@ -182,7 +183,8 @@ Result<void> start_container(const std::string& root, const std::string& id) {
         case Status::Created: break;
     }
     json::Value config = TRY(directory.config());
-    auto process = TRY(process_of(config["process"], config["linux"]["seccomp"], {id, state.bundle, root + "/.seccomp", false, false, hook_state_of(config, id, state.bundle)}));
+    auto process = TRY(process_of(config["process"], config["linux"]["seccomp"],
+                                  {id, state.bundle, root + "/.seccomp", false, false, hook_state_of(config, id, state.bundle)}));
     auto connection = os::connect_unix(directory.file("start.sock"), os::SocketType::SeqPacket);
     if (!connection) return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
     // Only one start can win the rename; a second one finds no gate.
@@ -200,7 +202,8 @@ Result<void> kill_container(const std::string& root, const std::string& id, cons
     if (!number) return fail(ErrorKind::InvalidArgument, concat("unknown signal ", quote(signal)));
     auto group = group_of(state);
     auto init = directory.open_init(state);
-    if (all && group) {
+    if (all && !state.cgroup_path.empty()) {
+        if (!group) return fail(std::move(group).error());
         if (!init) {
             // The init is gone; stragglers of a shared pid namespace may not be.
             auto left = group->processes();
@@ -221,7 +224,8 @@ Result<void> end_creator(const ContainerState& state) {
     auto creator = os::open_pidfd(state.creator_pid);
     if (!creator || os::process_start_time(state.creator_pid).value_or(0) != state.creator_start_time) return {};
     (void)os::send_signal(creator->get(), SIGKILL);
-    if (!TRY_WRAP("wait for the end of the container's creator", os::wait_readable(creator->get(), 10'000))) return fail(ErrorKind::Unavailable, concat("process ", state.creator_pid, ", which creates the container, does not end"));
+    if (!TRY_WRAP("wait for the end of the container's creator", os::wait_readable(creator->get(), 10'000)))
+        return fail(ErrorKind::Unavailable, concat("process ", state.creator_pid, ", which creates the container, does not end"));
     return {};
 }
 }  // namespace
@@ -240,7 +244,8 @@ Result<void> delete_container(const std::string& root, const std::string& id, bo
     if (auto init = directory.open_init(*loaded)) {
         (void)os::send_signal(init->get(), SIGKILL);
         if (auto group = group_of(*loaded); group && group->frozen().value_or(false)) (void)group->thaw();
-        if (!TRY_WRAP("wait for the end of the container's init", os::wait_readable(init->get(), 10'000))) return fail(ErrorKind::Unavailable, "container init still running");
+        if (!TRY_WRAP("wait for the end of the container's init", os::wait_readable(init->get(), 10'000)))
+            return fail(ErrorKind::Unavailable, "container init still running");
     }
     return clean_up(directory, *loaded);
 }

@@ -33,12 +33,16 @@ Result<std::string> stats_report(const std::string& root, const std::string& id)
     json::Object usage{{"total", stats.cpu_total}, {"kernel", stats.cpu_kernel}, {"user", stats.cpu_user}};
     if (!per_cpu.empty()) usage["percpu"] = std::move(per_cpu);
     json::Object data;
-    data["cpu"] = json::Object{{"usage", std::move(usage)},
-                               {"throttling", json::Object{{"periods", stats.throttling_periods}, {"throttledPeriods", stats.throttled_periods}, {"throttledTime", stats.throttled_time}}}};
-    data["memory"] = json::Object{{"cache", cache ? *cache : json::Value(0)},
-                                  {"usage", json::Object{{"limit", stats.memory_limit}, {"usage", stats.memory_usage}, {"max", stats.memory_max_usage}, {"failcnt", stats.memory_failcnt}}},
-                                  {"swap", json::Object{{"limit", stats.swap_limit}, {"usage", stats.swap_usage}}},
-                                  {"raw", std::move(raw)}};
+    data["cpu"] = json::Object{
+        {"usage", std::move(usage)},
+        {"throttling",
+         json::Object{{"periods", stats.throttling_periods}, {"throttledPeriods", stats.throttled_periods}, {"throttledTime", stats.throttled_time}}}};
+    data["memory"] = json::Object{
+        {"cache", cache ? *cache : json::Value(0)},
+        {"usage",
+         json::Object{{"limit", stats.memory_limit}, {"usage", stats.memory_usage}, {"max", stats.memory_max_usage}, {"failcnt", stats.memory_failcnt}}},
+        {"swap", json::Object{{"limit", stats.swap_limit}, {"usage", stats.swap_usage}}},
+        {"raw", std::move(raw)}};
     data["pids"] = json::Object{{"current", stats.pids_current}, {"limit", stats.pids_limit}};
     data["blkio"] = json::Object{{"ioServiceBytesRecursive", entries_json(stats.io_service_bytes)}, {"ioServicedRecursive", entries_json(stats.io_serviced)}};
     json::Object huge;
@@ -63,8 +67,7 @@ Result<void> watch_events(const std::string& root, const std::string& id, int64_
         int64_t left = std::clamp<int64_t>((next - monotonic_nanoseconds() + 999'999) / 1'000'000, 0, 3'600'000);
         if (::poll(entries, 2, static_cast<int>(left)) < 0 && errno != EINTR) return fail_errno("poll");
         if (entries[1].revents)
-            for (uint64_t count = kills->take(); count > 0; count--)
-                TRY(os::write_all(1, json::print(json::Object{{"type", "oom"}, {"id", id}}) + "\n"));
+            for (uint64_t count = kills->take(); count > 0; count--) TRY(os::write_all(1, json::print(json::Object{{"type", "oom"}, {"id", id}}) + "\n"));
         if (entries[0].revents) return {};
         if (monotonic_nanoseconds() < next) continue;
         next += interval;

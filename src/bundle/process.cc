@@ -46,7 +46,7 @@ Result<void> read_rlimits(const json::Value& list, runtime::Process& process) {
 
 Result<uint64_t> scheduler_flags(const json::Value& names) {
     static constexpr std::pair<std::string_view, uint64_t> kFlags[] = {
-        {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02}, {"SCHED_FLAG_DL_OVERRUN", 0x04}, {"SCHED_FLAG_KEEP_POLICY", 0x08},
+        {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},        {"SCHED_FLAG_DL_OVERRUN", 0x04},     {"SCHED_FLAG_KEEP_POLICY", 0x08},
         {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20}, {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
     };
     uint64_t value = 0;
@@ -68,7 +68,8 @@ Result<void> read_scheduling(const json::Value& value, runtime::Process& process
         process.io_priority = static_cast<int32_t>((known - std::begin(kClasses)) << 13 | level);
     }
     if (auto& scheduler = value["scheduler"]; !scheduler.is_null()) {
-        static constexpr std::pair<std::string_view, int> kPolicies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2}, {"SCHED_BATCH", 3}, {"SCHED_ISO", 4}, {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
+        static constexpr std::pair<std::string_view, int> kPolicies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2},      {"SCHED_BATCH", 3},
+                                                                         {"SCHED_ISO", 4},   {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
         auto known = std::find_if(std::begin(kPolicies), std::end(kPolicies), [&](auto& entry) { return entry.first == scheduler["policy"].as_string(); });
         if (known == std::end(kPolicies)) return invalid(concat("scheduler: unknown policy ", quote(scheduler["policy"].as_string())));
         runtime::Scheduler wanted;

@@ -14,7 +14,8 @@ Result<void> read_update_flags(const ParsedFlags& flags, cgroup::Limits& limits)
         std::string text = flags.text(name);
         auto value = parse_int(text);
         if (!value && bytes) value = TRY_WRAP(concat("invalid value for ", std::string_view(name)), parse_bytes(text));
-        if (!value || !std::in_range<T>(*value)) return fail(ErrorKind::InvalidArgument, concat("invalid value for ", std::string_view(name), ": ", quote(text)));
+        if (!value || !std::in_range<T>(*value))
+            return fail(ErrorKind::InvalidArgument, concat("invalid value for ", std::string_view(name), ": ", quote(text)));
         target = static_cast<T>(*value);
         return {};
     };
@@ -39,7 +40,8 @@ Result<void> read_update_flags(const ParsedFlags& flags, cgroup::Limits& limits)
 
 Result<void> update_container(const std::string& root, const std::string& id, const ParsedFlags& flags) {
     for (auto name : {"l3-cache-schema", "mem-bw-schema"})
-        if (flags.has(name)) return fail(ErrorKind::Unsupported, concat("--", std::string_view(name), " cannot be set: no resctrl file system is mounted on /sys/fs/resctrl"));
+        if (flags.has(name))
+            return fail(ErrorKind::Unsupported, concat("--", std::string_view(name), " cannot be set: no resctrl file system is mounted on /sys/fs/resctrl"));
     for (auto name : {"kernel-memory", "kernel-memory-tcp"})
         if (flags.has(name)) log::warn(concat("--", std::string_view(name), " is obsolete and has no effect"));
     StateDirectory directory = TRY(StateDirectory::at(root, id));

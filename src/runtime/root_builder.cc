@@ -408,6 +408,8 @@ Result<void> RootBuilder::write_sysctls() {
         std::string path = sysctl.name;
         if (path.find('/') == std::string::npos || path.find('.') < path.find('/'))
             for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+        for (auto& piece : split(path, '/'))  // "net/../kernel/..." would leave the part of the tree that its name promises
+            if (piece.empty() || piece == "." || piece == "..") return fail(ErrorKind::InvalidArgument, concat("sysctl key ", quote(sysctl.name), " is malformed"));
         auto file = tree.open(PathInRoot("sys/" + path), O_WRONLY | O_NOFOLLOW);
         if (!file) return fail(std::move(file).error().wrap(concat("write sysctl key ", sysctl.name)));
         if (TRY(os::filesystem_magic(file->get())) != PROC_SUPER_MAGIC) return fail(ErrorKind::Internal, concat("sysctl ", sysctl.name, " is not in procfs"));

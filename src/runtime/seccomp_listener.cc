@@ -63,8 +63,7 @@ Result<ListenerCourier> ListenerCourier::start(int channel) {
 
 void ListenerCourier::carry(int descriptor) {
     state_->descriptor.store(descriptor, std::memory_order_release);
-    while (!state_->done.load(std::memory_order_acquire)) {
-    }
+    while (!state_->done.load(std::memory_order_acquire)) {}
 }
 
 ListenerCourier::~ListenerCourier() {

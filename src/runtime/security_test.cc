@@ -139,8 +139,10 @@ TEST_F(Security, C4WritesSysctlsToTheKernelAndNowhereElse) {
     Plan wanted = plan("cat /proc/sys/net/ipv4/ip_unprivileged_port_start; cat /proc/sys/kernel/shm_rmid_forced");
     wanted.sysctls = {{"net.ipv4.ip_unprivileged_port_start", "77"}, {"kernel.shm_rmid_forced", "1"}};
     EXPECT_EQ(run(wanted).out, "77\n1\n");
-    wanted.sysctls = {{"../../self/attr/exec", "x"}};
-    EXPECT_NE(run(wanted).error, "");
+    for (auto name : {"../../self/attr/exec", "net/../kernel/nosuch", "net/./ipv4/ip_forward", "net..ipv4.ip_forward", "/net/ipv4/ip_forward"}) {
+        wanted.sysctls = {{name, "x"}};
+        EXPECT_NE(run(wanted).error.find("malformed"), std::string::npos) << name << run(wanted).error;
+    }
     wanted.sysctls = {{"kernel.nosuch", "x"}};
     EXPECT_NE(run(wanted).error.find("kernel.nosuch"), std::string::npos);
 }

@@ -3,19 +3,16 @@ runtime is about to touch. A canary of the host must stay as it was. PROA_TEST_E
 second. Classes C1 to C26 are those of the project's security rules; where an installed older runtime is vulnerable, the test has been seen to
 fail there (docs/conformance.md)."""
 import ctypes
-import json
+import mmap
 import os
 import pathlib
 import re
 import shutil
+import signal
 import stat
-import subprocess
-import threading
 import time
 
 import pytest
-
-from support.system_call_probe import numbers, probe
 
 EXCHANGES = int(os.environ.get("PROA_TEST_EXCHANGES", "0"))
 RENAME_EXCHANGE, AT_FDCWD = 2, -100
@@ -46,45 +43,37 @@ class Racer:
 
     def __init__(self, first, second):
         self.first, self.second = os.fsencode(str(first)), os.fsencode(str(second))
-        self.count = 0
+        self.counter = mmap.mmap(-1, 8)
+
+    def count(self):
+        return int.from_bytes(self.counter[:8], "little")
 
     def __enter__(self):
-        self.ended = False
-        read, self.write = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self.write)
-            os.set_blocking(read, False)
-            count = 0
-            while True:
-                for _ in range(200):
-                    LIBC.renameat2(AT_FDCWD, self.first, AT_FDCWD, self.second, RENAME_EXCHANGE)
-                count += 200
-                try:
-                    if os.read(read, 1) == b"":
-                        os._exit(0)
-                    pathlib.Path(self.count_file).write_text(str(count))
-                except BlockingIOError:
-                    pass
-        os.close(read)
+            try:
+                count = 0
+                while True:
+                    for _ in range(100):
+                        count += LIBC.renameat2(AT_FDCWD, self.first, AT_FDCWD, self.second, RENAME_EXCHANGE) == 0
+                    self.counter[:8] = count.to_bytes(8, "little")
+            finally:
+                os._exit(1)
         return self
 
     def __exit__(self, *_):
-        os.close(self.write)
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
 
-def race(runtime, first, second, attempt):
+def race(first, second, attempt):
     """Runs `attempt` again and again while two names are exchanged."""
-    runs = 0
-    with Racer(first, second):
-        begin = time.monotonic()
-        # An exchange takes well under 20 microseconds: by the time the full measure of them is surely past.
-        seconds = EXCHANGES * 20e-6 * 10 if EXCHANGES else 1.0
-        while time.monotonic() - begin < seconds or runs < 3:
+    runs, begin = 0, time.monotonic()
+    with Racer(first, second) as racer:
+        while runs < 3 or (racer.count() < EXCHANGES if EXCHANGES else time.monotonic() - begin < 1):
             attempt()
             runs += 1
-    return runs
+        assert racer.count() > 1000
 
 
 # C1: the runtime's own binary
@@ -112,8 +101,10 @@ def test_c1_nobody_inside_can_look_into_the_runtime_while_it_joins(runtime):
     for _ in range(20):
         assert runtime("exec", name, "true").code == 0
     seen = (runtime.rootfs / "seen").read_text()
-    for secret in (str(runtime.directory), "state.json", "/sys/fs/cgroup", "proa-runtime"):
-        assert secret not in seen.replace(" -> /root", ""), secret
+    # What it may have open are the container's own streams and sockets; a directory of the host would be a way out.
+    targets = {line.split(" -> ")[1] for line in seen.splitlines() if re.search(r" \d+ -> ", line)}
+    # "/" may be the container's own root: others open that one.
+    assert [target for target in targets if target.startswith("/") and (runtime.is_ours or target != "/") and not re.match(r"/(dev/(null|pts/\d+|console)|proc/.+|seen|etc/(passwd|group)|.* \(deleted\))$", target)] == []
 
 
 # C2: descriptors and the working directory
@@ -144,7 +135,7 @@ def test_c2_a_link_that_is_exchanged_does_not_lead_the_working_directory_out(run
         runtime.config("sh", "-c", "pwd; ls -d ../../../../../.." + str(canary), process={"cwd": "/work"})
         assert str(canary) not in runtime("run", runtime.id()).out
 
-    race(runtime, runtime.rootfs / "work", runtime.rootfs / "other", attempt)
+    race(runtime.rootfs / "work", runtime.rootfs / "other", attempt)
 
 
 # C3: mount targets
@@ -166,7 +157,7 @@ def test_c3_a_target_that_is_exchanged_for_a_link_stays_inside(runtime, canary, 
         runtime("run", runtime.id())
         assert [path.name for path in canary.iterdir()] == ["file"]
 
-    race(runtime, runtime.rootfs / "a", runtime.rootfs / "x", attempt)
+    race(runtime.rootfs / "a", runtime.rootfs / "x", attempt)
 
 
 @pytest.mark.parametrize("path", ["proc", "sys", "dev"])
@@ -191,7 +182,7 @@ def test_c3_two_containers_that_share_a_volume_race(runtime, canary):
         runtime("run", runtime.id())
         assert [path.name for path in canary.iterdir()] == ["file"]
 
-    race(runtime, shared / "a", shared / "x", attempt)
+    race(shared / "a", shared / "x", attempt)
 
 
 # C4: writes to /proc
@@ -220,7 +211,7 @@ def test_c4_labels_are_not_written_to_a_planted_file(runtime):
     assert planted == "" and "it ran" not in done.out, done
 
 
-@pytest.mark.parametrize("name", ["../../kernel/core_pattern", "kernel/core_pattern", "net.ipv4.conf/../../../kernel.core_pattern", "net./../kernel.core_pattern"])
+@pytest.mark.parametrize("name", ["../../kernel/core_pattern", "kernel/core_pattern", "net/../kernel/core_pattern", "net.ipv4.conf/../../../kernel.core_pattern", "net./../kernel.core_pattern"])
 def test_c4_a_sysctl_name_cannot_climb(runtime, canary, name):  # pylint: disable=unused-argument
     runtime.refused("sysctl", linux={"sysctl": {name: "|/tmp/evil"}})
 
@@ -244,7 +235,7 @@ def test_c5_a_null_device_that_is_exchanged(runtime, canary):  # pylint: disable
     config = runtime.config("sh", "-c", "echo '|evil' > /proc/kcore; echo '|evil' > /proc/sys/kernel/core_pattern")
     config["mounts"] = [mount for mount in config["mounts"] if not mount["destination"].startswith("/dev")]
     runtime.write(config)
-    race(runtime, runtime.rootfs / "dev" / "null", runtime.rootfs / "dev" / "evil", lambda: runtime("run", runtime.id()))
+    race(runtime.rootfs / "dev" / "null", runtime.rootfs / "dev" / "evil", lambda: runtime("run", runtime.id()))
 
 
 def test_c5_a_planted_terminal_is_refused(runtime, canary):
@@ -367,4 +358,3 @@ def test_c25_the_kernel_decides_as_the_rules_say(runtime, index):
     assert not wrong and len(answers) == len(DEVICE_CASES), wrong
 
 
-# C26: the surface of the kernel is in test_surface.py

@@ -38,7 +38,7 @@ WRONG = [
     ("linux.devices", [{"path": "/dev/null", "type": "c", "major": 1, "minor": 5}, {"path": "/dev/null", "type": "c", "major": 1, "minor": 3}], "/dev/null"),
     ("linux.rootfsPropagation", "everywhere", "everywhere"), ("linux.cgroupsPath", 5, "cgroupsPath"), ("linux.cgroupsPath", "/", "cgroupsPath"), ("linux.sysctl", {"net.ipv4.ip_forward": 1}, "linux.sysctl"), ("linux.sysctl", {"net.ipv4.ip_forward": "x"}, "net.ipv4.ip_forward"),
     ("linux.maskedPaths", "/proc", "maskedPaths"), ("linux.readonlyPaths", [5], "readonlyPaths[0]"), ("linux.personality", {"domain": "LINUX64"}, "LINUX64"), ("linux.personality", {"domain": "LINUX", "flags": ["X"]}, "personality"),
-    ("linux.timeOffsets", {"monotonic": {"secs": "x"}}, "secs"), ("linux.timeOffsets", {"wall": {"secs": 1}}, "wall"),
+    ("linux.timeOffsets", {"monotonic": {"secs": "x"}}, "secs"), ("linux.timeOffsets", {"boottime": {"secs": 1}}, "time"), ("linux.timeOffsets", {"wall": {"secs": 1}}, "time"),
     ("linux.intelRdt", {"closID": "x"}, "intelRdt"), ("linux.memoryPolicy", {"mode": "MPOL_NOSUCH"}, "MPOL_NOSUCH"), ("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "700"}, "memoryPolicy"),
     ("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_NOSUCH"]}, "MPOL_F_NOSUCH"), ("linux.memoryPolicy", {"nodes": "0"}, "mode"), ("linux.netDevices", {"a/b": {}}, "a/b"), ("linux.netDevices", {"eth0": {"name": "x" * 20}}, "x" * 20),
     ("linux.netDevices", {"a": {"name": "c"}, "b": {"name": "c"}}, "name"), ("linux.seccomp", [], "seccomp"), ("linux.seccomp", {"syscalls": []}, "defaultAction"), ("linux.resources", [], "resources"), ("domainname", 5, "domainname"),
