@@ -156,21 +156,9 @@ Result<void> top(Call& call, Parts& parts) {
     return call.respond_json(200, json::print(answer));
 }
 
-/// What is known and not carried out yet: refused by name, after the container was found as everywhere else.
-void add_refusals(Router& router, Parts& parts) {
-    auto refuse = [&parts](std::string what) {
-        return [&parts, what](Call& call) -> Result<void> {
-            TRY(parts.containers.find(call.parameter("name")));
-            return fail(ErrorKind::Unsupported, what + " is not supported yet by this engine");
-        };
-    };
-    router.get("/containers/{name}/attach/ws", refuse("attaching over WebSocket"));
-}
-
 }  // namespace
 
 void add_container_routes(Router& router, Parts& parts) {
-    add_refusals(router, parts);
     auto bind = [&parts](auto handler) { return [&parts, handler](Call& call) { return handler(call, parts); }; };
     router.get("/containers/json", bind(list));
     router.post("/containers/create", bind(create));

@@ -8,6 +8,7 @@ namespace proa::api {
 void add_container_routes(Router& router, engine::Parts& parts);
 void add_stream_routes(Router& router, engine::Parts& parts);  ///< attach, logs, wait, stats, events
 void add_file_routes(Router& router, engine::Parts& parts);    ///< changes, commit
+void add_usage_routes(Router& router, engine::Parts& parts);   ///< system df, why
 void add_exec_routes(Router& router, engine::Parts& parts);
 void add_image_routes(Router& router, engine::Parts& parts);
 void add_build_routes(Router& router, engine::Parts& parts);

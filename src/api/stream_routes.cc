@@ -1,7 +1,9 @@
 #include "api/hijack.h"
 #include "api/routes.h"
+#include "api/websocket.h"
 #include "engine/attach_container.h"
 #include "engine/container_stats.h"
+#include "engine/log_drivers.h"
 #include "engine/read_logs.h"
 #include "engine/watch_events.h"
 #include "schema/docker/stream.h"
@@ -41,6 +43,30 @@ Result<void> attach(Call& call, Parts& parts) {
         return engine::ClientStream{std::move(hijacked.fd), std::move(hijacked.early)};
     };
     return engine::attach_container(parts, container, options, open);
+}
+
+/// The same over WebSocket: never framed. The daemon carries these streams itself.
+Result<void> attach_websocket(Call& call, Parts& parts) {
+    auto container = TRY(parts.containers.find(call.parameter("name")));
+    engine::AttachOptions options;
+    bool chooses = call.version() >= ApiVersion(1, 42);  // before, all three were meant
+    options.raw = options.stream = true;
+    options.logs = call.flag("logs");
+    options.use_stdin = !chooses || call.flag("stdin");
+    options.use_stdout = !chooses || call.flag("stdout");
+    options.use_stderr = !chooses || call.flag("stderr");
+    options.detach_keys = TRY(engine::parse_detach_keys(call.text("detachKeys")));
+    TRY(engine::check_attachable(*container));
+    auto head = websocket_head(call.request());
+    if (!head) return call.respond_text(400, "not websocket protocol");
+    http::Hijacked client;
+    os::SocketPair pair = TRY(os::make_socket_pair(os::SocketType::Stream));
+    auto open = [&]() -> Result<engine::ClientStream> {
+        client = TRY(call.exchange().hijack(*head));
+        return engine::ClientStream{std::move(pair.second), ""};
+    };
+    TRY(engine::attach_container(parts, container, options, open));
+    return relay_websocket(client.fd, std::move(client.early), pair.first);
 }
 
 Result<container::WaitCondition> wait_condition(const Call& call) {
@@ -116,15 +142,15 @@ Result<void> logs(Call& call, Parts& parts) {
     request.options.until_unix_nano = TRY(unix_time(call, "until"));
     request.options.details = call.flag("details");
     request.options.tail = parse_uint(call.text("tail"));
-    auto [tty, driver] = container->read([](const container::Record& record) { return std::pair{record.config.tty, record.host_config.log_config.type}; });
-    if (driver != "json-file") return fail(ErrorKind::Unsupported, "configured logging driver does not support reading");
+    auto [tty, readable] = container->read([](const container::Record& record) { return std::pair{record.config.tty, engine::is_log_readable(record.host_config.log_config)}; });
+    if (!readable) return fail(ErrorKind::Unsupported, "configured logging driver does not support reading");
     TRY(call.begin_stream(stream_type(call, tty)));
     LogWriter writer(call, tty, call.flag("timestamps"), request.options.details);
     engine::LogSink sink;
     sink.message = [&](const container::LogMessage& message) { return writer.add(message); };
     sink.flush = [&] { return writer.flush(); };
     sink.wait = [&](int fd, int timeout_ms) { return call.exchange().wait_event(fd, timeout_ms); };
-    TRY(engine::read_logs(container, request, sink));
+    TRY(engine::read_logs(parts, container, request, sink));
     return call.exchange().end_stream();
 }
 
@@ -191,6 +217,7 @@ Result<void> events(Call& call, Parts& parts) {
 }  // namespace
 
 void add_stream_routes(Router& router, Parts& parts) {
+    router.get("/containers/{name}/attach/ws", [&parts](Call& call) { return attach_websocket(call, parts); });
     router.post("/containers/{name}/attach", [&parts](Call& call) { return attach(call, parts); });
     router.post("/containers/{name}/wait", [&parts](Call& call) { return wait(call, parts); });
     router.get("/containers/{name}/logs", [&parts](Call& call) { return logs(call, parts); });

@@ -13,6 +13,7 @@
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"
 #include "engine/instance.h"
+#include "engine/log_forwarder.h"
 #include "engine/reload.h"
 #include "engine/restart_scheduler.h"
 #include "engine/restore_containers.h"
@@ -57,8 +58,9 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::Parts* self = nullptr;
     engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
     engine::HealthMonitor health;
+    engine::LogForwarder logs;
     engine::CurrentSettings current(settings);
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds};
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds, logs};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
@@ -67,7 +69,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
-    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
+    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
         add(router, parts);
     http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
     TRY(api::open_listeners(settings, server));
@@ -91,6 +93,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     log::info("Processing signal: containers go on without the daemon");
     server.stop(1000);
     health.stop();
+    logs.stop();
     monitor.reset();
     reports.stop();
     return {};

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/completion.h"
+#include "cli/plugins.h"
 #include "os/file.h"
 #include "os/pty.h"
 
@@ -109,11 +111,12 @@ std::string group_help(const std::string& program, const Group& group) {
                   "Run '", program, ' ', group.name, " COMMAND --help' for more information on a command.\n");
 }
 
-std::string program_help(const std::string& program) {
+std::string program_help(const std::string& program, const std::vector<std::string>& plugins) {
     std::vector<Entry> common, management, others;
     for (auto& place : places())
         if (place.group.empty()) (place.common ? common : others).push_back({std::string(place.names[0]), place.command->description});
     for (auto& group : groups()) management.push_back({std::string(group.name), std::string(group.description)});
+    for (auto& name : plugins) management.push_back({name + "*", "(plugin)"});
     return concat("Usage:  ", program, " [OPTIONS] COMMAND\n\nA self-sufficient runtime for containers\n\n",
                   entries_text("Common Commands", common, false), entries_text("Management Commands", management, true),
                   entries_text("Commands", others, true), "Global Options:\n", flag_usages(kGlobalFlags, terminal_columns()),
@@ -184,7 +187,7 @@ int unknown_command(const std::string& program, std::string_view path, std::stri
 int run_help(Session& session, std::span<const std::string> rest) {
     const std::string& program = session.program();
     if (rest.empty()) {
-        put(program_help(program));
+        put(program_help(program, plugin_names(session)));
         return 0;
     }
     if (auto* group = find_group(rest[0])) {
@@ -309,13 +312,16 @@ int run_program(const std::string& program, const std::vector<std::string>& argu
     std::span<const std::string> rest = globals.arguments();
     if (globals.help_wanted()) return run_help(session, {});
     if (rest.empty()) {
-        put_error(program_help(program));
+        put_error(program_help(program, plugin_names(session)));
         return 0;
     }
     if (rest[0] == "help") return run_help(session, rest.subspan(1));
     if (auto* group = find_group(rest[0])) return run_group(session, *group, rest.subspan(1));
     if (auto* command = find_command("", rest[0]))
         return run_command(session, concat(program, ' ', rest[0]), *command, rest.subspan(1));
+    if (rest[0] == "__complete") return complete_words(session, rest.subspan(1), kGlobalFlags);
+    if (rest[0] == "__man" && rest.size() == 2) return write_manual(program, rest[1], kGlobalFlags);
+    if (auto plugin = find_plugin(session, rest[0]); !plugin.empty()) return run_plugin(session, plugin, arguments);
     return unknown_command(program, program, rest[0], false);
 }
 

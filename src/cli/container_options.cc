@@ -57,7 +57,6 @@ public:
 
 private:
     Result<void> process() {
-        if (flags_.is("use-api-socket")) return fail(ErrorKind::Unsupported, "--use-api-socket is not supported by this build");
         auto& attach = flags_.list("attach");
         auto attached = [&](std::string_view name) { return std::find(attach.begin(), attach.end(), name) != attach.end(); };
         bool interactive = flags_.is("interactive");

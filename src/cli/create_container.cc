@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/id.h"
@@ -11,6 +12,7 @@
 #include "cli/streams.h"
 #include "client/containers.h"
 #include "client/images.h"
+#include "codec/tar.h"
 #include "os/file.h"
 #include "schema/oci/reference.h"
 
@@ -95,6 +97,45 @@ void adapt_to_version(client::Client& engine, docker::CreateRequest& request) {
             settings->mac_address.clear();
         }
 }
+constexpr const char* kSecretDirectory = "/run/secrets/docker";
+
+/// --use-api-socket: the engine's socket in the container, where clients look for it; and where the registry logins will be.
+Result<void> mount_api_socket(const client::Endpoint& endpoint, docker::CreateRequest& request) {
+    if (endpoint.kind != client::Endpoint::Kind::Unix) return fail(ErrorKind::InvalidArgument, "flag --use-api-socket can only be used with a local unix socket");
+    docker::MountRequest mount;
+    mount.type = "bind";
+    mount.source = endpoint.path;
+    mount.target = "/var/run/docker.sock";
+    mount.bind_options.emplace();
+    request.host_config.mounts.push_back(std::move(mount));
+    if (!request.config.env) request.config.env.emplace();
+    auto& env = *request.config.env;
+    if (std::none_of(env.begin(), env.end(), [](auto& entry) { return entry.starts_with("DOCKER_CONFIG="); })) env.push_back(concat("DOCKER_CONFIG=", kSecretDirectory));
+    return {};
+}
+
+/// The logins of the configuration, for root in the container alone.
+Result<void> copy_logins(client::Client& engine, const client::ConfigFile& config, const std::string& id) {
+    auto& auths = config.content["auths"];
+    if (!auths.is_object() || auths.as_object().empty()) return {};
+    json::Object content;
+    content.set("auths", auths);
+    std::string text = json::print(content) + "\n", path;
+    codec::StringSink archive;
+    codec::TarWriter tar(archive);
+    for (auto& piece : split_nonempty(kSecretDirectory, '/')) {
+        path += (path.empty() ? "" : "/") + piece;
+        TRY(tar.begin({.type = codec::TarType::Directory, .name = path, .mode = 0755}));
+    }
+    TRY(tar.add({.name = path + "/config.json", .mode = 0600, .size = text.size()}, text));
+    TRY(tar.finish());
+    client::Call call{.method = "PUT", .path = client::container_path(id, "archive"), .query = {{"path", "/"}}, .chunked = true, .content_type = "application/x-tar"};
+    auto connection = TRY(engine.begin(call));
+    TRY(connection.send_chunk(archive.text));
+    TRY(connection.end_chunks());
+    TRY(engine.finish(connection, call));
+    return {};
+}
 }  // namespace
 
 std::string default_platform(const FlagSet& flags) {
@@ -155,6 +196,8 @@ Result<std::string> create_container(Invocation& call, ContainerOptions& options
     if (policy == "always") TRY(pull_image(call.session, request.config.image, platform, quiet, STDERR_FILENO));
     TRY(engine.negotiate());
     adapt_to_version(engine, request);
+    bool api_socket = call.flags.is("use-api-socket");
+    if (api_socket) TRY(mount_api_socket(engine.endpoint(), request));
     std::string body = json::encode(request);
     auto created = client::create_container(engine, body, options.name, platform);
     if (!created && created.error().is(ErrorKind::NotFound) && policy == "missing") {
@@ -164,6 +207,7 @@ Result<std::string> create_container(Invocation& call, ContainerOptions& options
         created = client::create_container(engine, body, options.name, platform);
     }
     if (!created) return fail(created.error());
+    if (api_socket) TRY_WRAP("copy the registry logins into the container", copy_logins(engine, call.session.config(), created->id));
     for (auto& warning : created->warnings) put_error_line("WARNING: " + warning);
     TRY(id_file.write(created->id));
     return created->id;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
+
 #include "os/capability.h"
 #include "os/file.h"
 
@@ -88,7 +90,8 @@ void add_default_mounts(std::vector<Mount>& mounts, const docker::HostConfig& ho
     if (host.ipc_mode == "host") {
         mounts.push_back(bind_mount("/dev/shm", "/dev/shm", false));
     } else if (inputs.ipc_pid != 0) {
-        mounts.push_back(bind_mount(concat("/proc/", inputs.ipc_pid, "/root/dev/shm"), "/dev/shm", false));
+        mounts.push_back(bind_mount("shm", "/dev/shm", false));
+        mounts.back().descriptor = inputs.shm_descriptor;
     } else if (host.ipc_mode != "none") {
         int64_t size = host.shm_size > 0 ? host.shm_size : inputs.default_shm_size;
         mounts.push_back(special_mount("/dev/shm", "tmpfs", "shm", kStrict, concat("mode=1777,size=", size)));
@@ -214,7 +217,11 @@ std::vector<cgroup::DeviceRule> default_device_rules() {
 
 /// One host device, or every node below a host directory.
 Result<void> add_device(runtime::Plan& plan, const std::string& host_path, const std::string& container_path, const std::string& access) {
-    struct stat st = TRY_WRAP(concat("error gathering device information while adding custom device ", quote(host_path)), os::status(host_path));
+    auto found = os::status(host_path);
+    // Clients tell "not there" by these words in lower case, as Go has them.
+    if (!found && found.error().is(ErrorKind::NotFound))
+        return fail(ErrorKind::NotFound, concat("error gathering device information while adding custom device ", quote(host_path), ": no such file or directory"), ENOENT);
+    struct stat st = TRY_WRAP(concat("error gathering device information while adding custom device ", quote(host_path)), std::move(found));
     if (S_ISDIR(st.st_mode)) {
         for (auto& name : TRY(os::list_directory(host_path))) {
             auto inner = os::status(os::join_path(host_path, name));
@@ -249,6 +256,7 @@ Result<void> add_devices(runtime::Plan& plan, const docker::HostConfig& host) {
         std::string inside = mapping.path_in_container.empty() ? mapping.path_on_host : mapping.path_in_container;
         TRY(add_device(plan, mapping.path_on_host, inside, mapping.cgroup_permissions.empty() ? "rwm" : mapping.cgroup_permissions));
     }
+    for (auto& rule : host.resources.device_cgroup_rules.value_or(std::vector<std::string>())) plan.limits.devices.push_back(TRY(parse_device_rule(rule)));
     return {};
 }
 
@@ -364,6 +372,50 @@ Result<runtime::CapabilitySets> capability_sets(const docker::HostConfig& host) 
     return runtime::CapabilitySets{bits, bits, bits, 0, 0};
 }
 
+namespace {
+/// A block device's numbers; a container names it by its path on the host.
+Result<std::pair<int64_t, int64_t>> block_device(const std::string& path) {
+    struct stat st = TRY(os::status(path));
+    if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)) return fail(ErrorKind::InvalidArgument, concat(path, " is no device"));
+    return std::pair<int64_t, int64_t>(major(st.st_rdev), minor(st.st_rdev));
+}
+
+Result<void> add_block_limits(cgroup::Limits& limits, const docker::Resources& from) {
+    if (from.blkio_weight != 0) limits.blkio_weight = from.blkio_weight;
+    for (auto& device : from.blkio_weight_device.value_or(std::vector<docker::WeightDevice>())) {
+        auto [major_number, minor_number] = TRY(block_device(device.path));
+        limits.blkio_weight_device.push_back({major_number, minor_number, device.weight, std::nullopt});
+    }
+    struct List {
+        const std::optional<std::vector<docker::ThrottleDevice>>& from;
+        std::vector<cgroup::DeviceRate>& into;
+    };
+    for (auto& list : {List{from.blkio_device_read_bps, limits.read_bps}, List{from.blkio_device_write_bps, limits.write_bps},
+                       List{from.blkio_device_read_iops, limits.read_iops}, List{from.blkio_device_write_iops, limits.write_iops}})
+        for (auto& device : list.from.value_or(std::vector<docker::ThrottleDevice>())) {
+            auto [major_number, minor_number] = TRY(block_device(device.path));
+            list.into.push_back({major_number, minor_number, device.rate});
+        }
+    return {};
+}
+}  // namespace
+
+Result<cgroup::DeviceRule> parse_device_rule(std::string_view text) {
+    auto bad = [&] { return fail(ErrorKind::InvalidArgument, concat("invalid device cgroup rule format: '", text, "'")); };
+    auto fields = split(text, ' ');
+    if (fields.size() != 3 || fields[0].size() != 1 || std::string_view("acb").find(fields[0][0]) == std::string_view::npos) return bad();
+    auto numbers = cut(fields[1], ":");
+    if (!numbers || fields[2].empty() || fields[2].size() > 3 || fields[2].find_first_not_of("rwm") != std::string::npos) return bad();
+    cgroup::DeviceRule rule{true, fields[0][0], -1, -1, fields[2]};
+    for (auto& [part, number] : {std::pair(numbers->first, &rule.major), {numbers->second, &rule.minor}}) {
+        if (part == "*") continue;
+        auto value = parse_uint(part);
+        if (!value || *value > 0xffffff) return bad();
+        *number = static_cast<int64_t>(*value);
+    }
+    return rule;
+}
+
 Result<cgroup::Limits> make_limits(const docker::HostConfig& host) {
     auto& from = host.resources;
     cgroup::Limits limits;
@@ -385,6 +437,7 @@ Result<cgroup::Limits> make_limits(const docker::HostConfig& host) {
     if (from.cpu_realtime_runtime != 0) limits.cpu_realtime_runtime = from.cpu_realtime_runtime;
     limits.cpuset_cpus = from.cpuset_cpus;
     limits.cpuset_mems = from.cpuset_mems;
+    TRY(add_block_limits(limits, from));
     if (from.pids_limit && *from.pids_limit != 0) limits.pids_limit = *from.pids_limit < 0 ? -1 : *from.pids_limit;
     return limits;
 }

@@ -10,6 +10,7 @@ struct PlanInputs {
     std::string overlay_upper, overlay_work, rootfs_directory;
     std::string hosts_path, hostname_path, resolv_conf_path;  ///< "" leaves the image's own file
     int network_descriptor = -1;             ///< plan descriptor of the network namespace; -1: the host's, or `joined_pid`'s
+    int shm_descriptor = -1;                 ///< with ipc_pid: plan descriptor of a detached copy of that container's /dev/shm
     int32_t network_pid = 0, ipc_pid = 0, pid_pid = 0;  ///< namespaces joined from these processes ("container:X"), 0: none
     bool host_network = false;
     std::string cgroup_path;
@@ -36,6 +37,9 @@ Result<runtime::Process> make_exec_process(const Record& record, const docker::E
 
 /// The limits of HostConfig's resources. Errors as make_plan().
 Result<cgroup::Limits> make_limits(const docker::HostConfig& host);
+
+/// "c 1:3 rwm", with `*` for any number. Errors: InvalidArgument "invalid device cgroup rule format: 'x'".
+Result<cgroup::DeviceRule> parse_device_rule(std::string_view text);
 
 /// RLIMIT_* number of a ulimit name ("nofile"); nullopt when unknown.
 std::optional<int> rlimit_number(std::string_view name);

@@ -3,6 +3,7 @@
 #include "container/log_reader.h"
 #include "container/shim_link.h"
 #include "engine/container_events.h"
+#include "engine/log_drivers.h"
 #include "os/socket.h"
 #include "schema/docker/stream.h"
 
@@ -16,13 +17,13 @@ std::string framed(const container::LogMessage& message) {
     return frame;
 }
 
-Result<void> replay_logs(const container::Record& record, const AttachOptions& options, const os::Fd& stream) {
-    if (record.log_path.empty()) return {};
+Result<void> replay_logs(const Parts& parts, const container::Record& record, const AttachOptions& options, const os::Fd& stream) {
+    if (!is_log_readable(record.host_config.log_config)) return {};
     container::LogOptions wanted;
     wanted.with_stdout = options.use_stdout;
     wanted.with_stderr = options.use_stderr;
-    auto reader = TRY(container::LogReader::open(record.log_path, wanted));
-    while (auto message = TRY(reader.next())) TRY(os::write_all(stream.get(), record.config.tty ? message->text : framed(*message)));
+    auto reader = TRY(container::LogReader::open(log_file(parts.paths, record), wanted));
+    while (auto message = TRY(reader.next())) TRY(os::write_all(stream.get(), record.config.tty || options.raw ? message->text : framed(*message)));
     return {};
 }
 
@@ -67,7 +68,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
         // A long log and a slow client must not hold up the container's life: it is sent before the operation is taken.
         client = TRY(open());
         wait_for_reader(client.stream);
-        TRY(replay_logs(container->record(), options, client.stream));
+        TRY(replay_logs(parts, container->record(), options, client.stream));
     }
     if (!options.stream) {
         if (!options.logs) client = TRY(open());
@@ -84,7 +85,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
         pending.use_stdin = wants_stdin;
         pending.use_stdout = options.use_stdout;
         pending.use_stderr = options.use_stderr;
-        pending.framed = !record.config.tty;
+        pending.framed = !record.config.tty && !options.raw;
         if (record.config.tty) pending.detach_keys = options.detach_keys;  // bytes that are piped in are data, never keys
         pending.early_bytes = std::move(client.early_bytes);
         container->add_pending_attach(std::move(pending));
@@ -94,7 +95,7 @@ Result<void> attach_container(Parts& parts, const container::ContainerPointer& c
     attach.use_stdin = wants_stdin;
     attach.use_stdout = options.use_stdout;
     attach.use_stderr = options.use_stderr;
-    attach.framed = !record.config.tty;
+    attach.framed = !record.config.tty && !options.raw;
     if (record.config.tty) attach.detach_keys = options.detach_keys;
     attach.early_bytes = std::move(client.early_bytes);
     wait_for_reader(client.stream);

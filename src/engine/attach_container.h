@@ -7,6 +7,7 @@ namespace proa::engine {
 
 struct AttachOptions {
     bool logs = false, stream = false, use_stdin = false, use_stdout = false, use_stderr = false;
+    bool raw = false;         ///< bytes of both outputs as they come, without frames
     std::string detach_keys;  ///< raw bytes
 };
 

@@ -121,6 +121,7 @@ Result<std::string> commit_container(Parts& parts, const ContainerPointer& conta
     docker::ContainerConfig config = options.config.value_or(record.config);
     TRY(apply_image_changes(options.changes, config));
     fill_in(config, record.config);
+    if (config.volumes && config.volumes->empty()) config.volumes.reset();  // docker's client sends an empty object with each create
     std::vector<oci::Reference> names;
     if (!options.repository.empty()) names.push_back(TRY(tagged_reference(options.repository, options.tag)));
 

@@ -66,39 +66,4 @@ Result<ContainerFiles> write_container_files(const Parts& parts, const Record& r
     return files;
 }
 
-namespace {
-
-/// The attributes that `labels` and `env` of the log options choose, as the JSON object of every line's "attrs"; "" without any.
-std::string log_attributes(const Record& record, const docker::StringMap& options) {
-    json::Object attributes;
-    auto wanted = [&](const char* name) {
-        auto found = options.find(name);
-        return found == options.end() ? std::vector<std::string>() : split_nonempty(found->second, ',');
-    };
-    auto labels = record.config.labels.value_or(docker::StringMap());
-    for (auto& name : wanted("labels"))
-        if (auto label = labels.find(name); label != labels.end()) attributes.set(name, label->second);
-    for (auto& name : wanted("env"))
-        for (auto& entry : record.config.env.value_or(std::vector<std::string>()))
-            if (entry.starts_with(name + "=")) attributes.set(name, entry.substr(name.size() + 1));
-    if (attributes.empty()) return "";
-    attributes.sort();
-    return json::print(attributes, json::Style{true, ""});
-}
-
-}  // namespace
-
-shim::LogSettings log_settings(const Record& record) {
-    shim::LogSettings log;
-    if (record.host_config.log_config.type != "json-file") return log;
-    log.driver = shim::LogDriver::JsonFile;
-    log.path = record.log_path;
-    auto options = record.host_config.log_config.config.value_or(docker::StringMap());
-    log.attributes = log_attributes(record, options);
-    if (auto size = options.find("max-size"); size != options.end()) log.max_size = parse_bytes(size->second).value_or(-1);
-    if (auto files = options.find("max-file"); files != options.end()) log.max_files = static_cast<int32_t>(parse_int(files->second).value_or(1));
-    if (auto compress = options.find("compress"); compress != options.end()) log.compress = parse_bool(compress->second).value_or(false);
-    return log;
-}
-
 }  // namespace proa::engine

@@ -11,7 +11,5 @@ struct ContainerFiles {
 /// Writes /etc/hosts, /etc/hostname and /etc/resolv.conf for a start into the container's directory.
 Result<ContainerFiles> write_container_files(const Parts& parts, const container::Record& record, const NetworkAttachment& network);
 
-/// What the shim writes the container's log with.
-shim::LogSettings log_settings(const container::Record& record);
 
 }  // namespace proa::engine

@@ -124,7 +124,8 @@ Result<StatsSample> read_stats(Parts& parts, const container::Container& contain
     sample.counters = TRY(std::move(counters));
     sample.system_cpu = TRY(system_cpu_nanoseconds());
     sample.processors = ::sysconf(_SC_NPROCESSORS_ONLN);
-    if (record.host_config.network_mode == "bridge") sample.networks = networks_object(record.state.pid);
+    auto& mode = record.host_config.network_mode;
+    if (mode != "host" && mode != "none" && !mode.starts_with("container:")) sample.networks = networks_object(record.state.pid);
     sample.read = now();
     return sample;
 }

@@ -8,6 +8,8 @@
 #include "engine/container_network.h"
 #include "engine/find_image.h"
 #include "engine/foreign_runtime.h"
+#include "engine/kernel_limits.h"
+#include "engine/log_drivers.h"
 #include "engine/names.h"
 #include "engine/settings.h"
 #include "engine/validate_container.h"
@@ -19,8 +21,6 @@ namespace proa::engine {
 namespace {
 
 using container::Record;
-
-constexpr char kLogDriverMissing[] = "error looking up logging plugin ";
 
 /// The image's settings where the request has none. Spec: api.md, section 10; moby's config merge.
 void merge_config(docker::ContainerConfig& config, const docker::ContainerConfig& image) {
@@ -67,27 +67,6 @@ void merge_config(docker::ContainerConfig& config, const docker::ContainerConfig
         if (own.start_interval == 0) own.start_interval = image.healthcheck->start_interval;
         if (own.retries == 0) own.retries = image.healthcheck->retries;
     }
-}
-
-Result<void> check_log_config(const docker::LogConfig& log) {
-    static const std::initializer_list<std::string_view> kOptions = {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex",
-                                                                     "tag", "mode", "max-buffer-size"};
-    if (log.type == "none") return {};
-    if (log.type == "local" || log.type == "syslog" || log.type == "journald" || log.type == "gelf" || log.type == "fluentd" || log.type == "awslogs" ||
-        log.type == "splunk" || log.type == "gcplogs")
-        return fail(ErrorKind::Unsupported, concat("logging driver ", log.type, " is not supported yet by this engine"));
-    if (log.type != "json-file")
-        return fail(ErrorKind::InvalidArgument, concat(kLogDriverMissing, log.type, ": plugin ", quote(log.type), " not found"));
-    for (auto& [name, value] : log.config.value_or(docker::StringMap())) {
-        if (std::find(kOptions.begin(), kOptions.end(), name) == kOptions.end())
-            return fail(ErrorKind::InvalidArgument, concat("unknown log opt '", name, "' for json-file log driver"));
-        if (name == "max-size" && value != "-1" && (!parse_bytes(value) || *parse_bytes(value) <= 0)) return fail(ErrorKind::InvalidArgument, concat("invalid value for \"max-size\": ", quote(value)));
-        if (name == "max-file" && parse_int(value).value_or(0) < 1) return fail(ErrorKind::InvalidArgument, "max-file cannot be less than 1");
-        if (name == "compress" && !parse_bool(value)) return fail(ErrorKind::InvalidArgument, concat("invalid value for \"compress\": ", quote(value)));
-        if (name == "labels-regex" || name == "env-regex" || name == "tag" || name == "max-buffer-size" || (name == "mode" && value != "blocking"))
-            return fail(ErrorKind::Unsupported, concat("log opt ", name, "=", value, " is not supported yet by this engine"));
-    }
-    return {};
 }
 
 void fill_host_defaults(docker::HostConfig& host, const docker::ContainerConfig& config, const Settings& settings) {
@@ -173,8 +152,7 @@ Result<std::string> default_hostname(const Parts& parts, const Record& record) {
     return other->read([](const Record& record) { return record.config.hostname; });
 }
 
-std::vector<std::string> collect_warnings(const docker::HostConfig& host, const FoundImage& image) {
-    std::vector<std::string> warnings;
+std::vector<std::string> collect_warnings(const docker::HostConfig& host, const FoundImage& image, std::vector<std::string> warnings) {
     if (!image.foreign_platform.empty())
         warnings.push_back(concat("The requested image's platform (", image.foreign_platform, ") does not match the detected host platform (",
                                   oci::Platform::host().text(), ") and no specific platform was requested"));
@@ -193,6 +171,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     FoundImage image = TRY(find_image(parts.images, config.image, options.platform));
     if (!options.for_build) merge_config(config, image.config);
     fill_host_defaults(host, config, *parts.settings());
+    auto limit_warnings = TRY(discard_unsupported_limits(host.resources));
     TRY(validate_container(config, host));
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
@@ -230,7 +209,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
         return fail(std::move(kept).error().wrap("create container"));
     }
     publish_container_event(parts.events, *container, "create");
-    return Created{record.id, collect_warnings(host, image)};
+    return Created{record.id, collect_warnings(host, image, std::move(limit_warnings))};
 }
 
 }  // namespace proa::engine

@@ -6,6 +6,7 @@
 #include "engine/container_events.h"
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"
+#include "engine/log_forwarder.h"
 #include "engine/remove_container.h"
 #include "engine/restart_scheduler.h"
 #include "engine/start_container.h"
@@ -80,6 +81,7 @@ void finish_container(Parts& parts, const ContainerPointer& container, const con
     (void)os::remove_file(before.sandbox_key);  // a symlink that now points nowhere
     publish_end(parts, container, before, exit);
     parts.health.end(container);
+    parts.logs.finish(container->id());
     auto record = note_ended(container, exit, restart);
     parts.execs.finish_container(record.id, 137);
     // With AutoRemove the record goes away in a moment: boot finishes that from the exit record if we die in between.

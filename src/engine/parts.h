@@ -23,6 +23,7 @@ namespace proa::engine {
 
 class DefaultNetwork;
 class HealthMonitor;
+class LogForwarder;
 class RestartScheduler;
 class SeccompProfiles;
 
@@ -42,6 +43,7 @@ struct Parts {
     SeccompProfiles& seccomp;
     HealthMonitor& health;
     build::Cache& builds;
+    LogForwarder& logs;
 
     /// Those of this moment; hold the pointer as long as anything in them is used.
     std::shared_ptr<const Settings> settings() const { return current_settings.load(); }

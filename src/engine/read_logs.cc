@@ -2,6 +2,7 @@
 
 #include <sys/inotify.h>
 
+#include "engine/log_drivers.h"
 #include "os/file.h"
 #include "os/watch.h"
 
@@ -18,15 +19,16 @@ Result<void> send_what_is_there(LogReader& reader, const LogSink& sink) {
 
 }  // namespace
 
-Result<void> read_logs(const container::ContainerPointer& container, const LogsRequest& request, const LogSink& sink) {
+Result<void> read_logs(const Parts& parts, const container::ContainerPointer& container, const LogsRequest& request, const LogSink& sink) {
     auto record = container->record();
-    if (record.host_config.log_config.type != "json-file")
-        return fail(ErrorKind::Unsupported, "configured logging driver does not support reading");
-    LogReader reader = TRY(LogReader::open(record.log_path, request.options));
+    if (!is_log_readable(record.host_config.log_config)) return fail(ErrorKind::Unsupported, "configured logging driver does not support reading");
+    std::string path = log_file(parts.paths, record);
+    LogReader reader = TRY(LogReader::open(path, request.options));
     if (!request.follow) return send_what_is_there(reader, sink);
     // The watch and the waiter come before the first look, so that nothing that happens in between is missed.
+    if (record.host_config.log_config.type != "json-file") TRY(os::make_directories(os::directory_of(path), 0700));  // before the first start there is none
     os::Watch watch = TRY(os::Watch::create());
-    TRY(watch.add(os::directory_of(record.log_path), IN_MODIFY | IN_CREATE | IN_MOVED_TO));
+    TRY(watch.add(os::directory_of(path), IN_MODIFY | IN_CREATE | IN_MOVED_TO));
     auto waiter = TRY(container->wait_for(container::WaitCondition::NotRunning));
     int wakers[] = {watch.fd(), waiter->ready_fd()};
     os::Fd woken = TRY(os::combine_readable(wakers));

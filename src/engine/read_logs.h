@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "container/container.h"
+#include "engine/parts.h"
 #include "container/log_reader.h"
 
 namespace proa::engine {
@@ -21,6 +22,6 @@ struct LogSink {
 
 /// Sends the container's log to `sink`; with `follow` goes on until the container has ended and its last line was sent.
 /// Errors: Unsupported "configured logging driver does not support reading".
-Result<void> read_logs(const container::ContainerPointer& container, const LogsRequest& request, const LogSink& sink);
+Result<void> read_logs(const Parts& parts, const container::ContainerPointer& container, const LogsRequest& request, const LogSink& sink);
 
 }  // namespace proa::engine

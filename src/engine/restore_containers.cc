@@ -11,6 +11,7 @@
 #include "engine/default_network.h"
 #include "engine/finish_container.h"
 #include "engine/health_monitor.h"
+#include "engine/log_forwarder.h"
 #include "engine/remove_container.h"
 #include "engine/start_container.h"
 #include "os/file.h"
@@ -64,6 +65,7 @@ Result<bool> reconnect(Parts& parts, const ContainerPointer& container) {
     TRY(parts.network.adopt(container->record()));
     TRY(parts.monitor.watch(container->id(), run, state, std::move(connection), 0));
     if (!container->state().paused) parts.health.resume(container);
+    parts.logs.begin(parts, container->record(), nullptr);
     return true;
 }
 
@@ -98,6 +100,7 @@ void restore_one(Parts& parts, const ContainerPointer& container) {
     }
     exit.run = container->begin_run();
     container->change([](Record& record) { record.state.running = true; });
+    parts.logs.begin(parts, container->record(), nullptr);  // what it still logged while we were away
     finish_container(parts, container, exit);
     (void)os::remove_tree(state);  // an auto-removed container's is gone already
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/log_drivers.h"
 #include "engine/settings_directives.h"
 #include "os/file.h"
 #include "os/ip_address.h"
@@ -87,16 +88,11 @@ Result<void> check_exposure(const Settings& settings, const Listener& listener, 
 }
 
 Result<void> check_log_driver(const Settings& settings) {
-    static constexpr std::string_view kDocker[] = {"local", "journald", "syslog", "gelf", "fluentd", "awslogs", "splunk", "gcplogs", "etwlogs"};
-    if (std::find(std::begin(kDocker), std::end(kDocker), settings.log_driver) != std::end(kDocker))
-        return invalid(concat("log driver ", quote(settings.log_driver), " is not supported yet by proad: use json-file or none"));
-    if (!is_one_of(settings.log_driver, {"json-file", "none"})) return invalid(concat("error looking up logging plugin ", settings.log_driver, ": plugin ", quote(settings.log_driver), " not found"));
-    if (settings.log_driver == "none") return {};
-    for (auto& [name, value] : settings.log_opts) {
-        if (is_one_of(name, {"tag", "labels", "labels-regex", "env", "env-regex", "mode", "max-buffer-size"})) continue;  // engine/validate_container knows them
-        if (!is_one_of(name, {"max-size", "max-file", "compress"})) return invalid(concat("failed to set log opts: failed to set log opts: unknown log opt '", name, "' for json-file log driver"));
-    }
-    return {};
+    docker::LogConfig log{settings.log_driver, settings.log_opts};
+    if (settings.log_driver == "none") log.config.reset();  // options of another driver do no harm here
+    auto checked = check_log_config(log);
+    if (checked || checked.error().message().starts_with("error looking up logging plugin")) return checked;
+    return fail(std::move(checked).error().wrap("failed to set log opts: failed to set log opts"));
 }
 
 Result<void> check_storage_driver(const std::string& name) {

@@ -15,6 +15,8 @@
 #include "engine/default_network.h"
 #include "engine/foreign_runtime.h"
 #include "engine/health_monitor.h"
+#include "engine/log_drivers.h"
+#include "engine/log_forwarder.h"
 #include "engine/remove_container.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
@@ -50,13 +52,15 @@ struct LaunchDescriptors {
     uint32_t plan_count = 0, held_count = 0;
 };
 
-LaunchDescriptors order_descriptors(const os::Fd& plan, NetworkAttachment& network) {
+LaunchDescriptors order_descriptors(const os::Fd& plan, const std::vector<os::Fd>& trees, NetworkAttachment& network) {
     LaunchDescriptors ordered;
     ordered.fds.push_back(plan.get());
     if (network.sandbox) {
         ordered.fds.push_back(network.sandbox->space.descriptor.get());
         ordered.plan_count = 1;
     }
+    for (auto& tree : trees) ordered.fds.push_back(tree.get());
+    ordered.plan_count += static_cast<uint32_t>(trees.size());
     for (auto& held : network.held) ordered.fds.push_back(held.get());
     ordered.held_count = static_cast<uint32_t>(network.held.size());
     for (size_t i = 0; i < network.proxies.size(); i++) {
@@ -76,7 +80,7 @@ shim::Launch make_launch(const Parts& parts, const Record& record, const Network
     launch.terminal = record.config.tty;
     launch.open_stdin = record.config.open_stdin;
     launch.stdin_once = record.config.stdin_once;
-    launch.log = log_settings(record);
+    launch.log = log_settings(parts.paths, record);
     launch.proxies = network.proxies;
     if (foreign) {
         launch.foreign_runtime = foreign->program;
@@ -110,14 +114,14 @@ struct Launched {
     int32_t shim_pid = 0;
 };
 
-Result<Launched> launch(Parts& parts, const ContainerPointer& container, const Record& record, const runtime::Plan& plan, NetworkAttachment& network,
+Result<Launched> launch(Parts& parts, const ContainerPointer& container, const Record& record, const StartPlan& start, NetworkAttachment& network,
                         const std::optional<ForeignRuntime>& foreign) {
-    os::Fd packed = TRY(os::sealed_memfd("proa-plan", pack(plan)));
+    os::Fd packed = TRY(os::sealed_memfd("proa-plan", pack(start.plan)));
     TRY(os::make_directories(parts.paths.state(record.id), 0700));
-    auto shim = TRY(parts.shims.take(os::directory_of(plan.cgroup_path)));
+    auto shim = TRY(parts.shims.take(os::directory_of(start.plan.cgroup_path)));
     auto connection = std::make_shared<shim::Connection>(std::move(shim.connection));
     pass_pending_attaches(container, *connection);
-    auto ordered = order_descriptors(packed, network);
+    auto ordered = order_descriptors(packed, start.trees, network);
     auto message = make_launch(parts, record, network, ordered, foreign);
     auto launched = [&]() -> Result<Launched> {
         TRY(connection->request(shim::MessageType::Subscribe, std::string(), {}, kLaunchTimeoutMs));
@@ -216,11 +220,15 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     if (auto noted = note_endpoints(parts, container, network); !noted) return give_up(std::move(noted).error(), 128);
     auto plan = make_start_plan(parts, record, network);
     if (!plan) return give_up(std::move(plan).error(), 128);
-    auto foreign = prepare_foreign_runtime(parts, record, *plan, network);
+    auto foreign = prepare_foreign_runtime(parts, record, plan->plan, network);
     if (!foreign) {
         int64_t exit_code = exit_code_of_foreign(foreign.error());
         return give_up(std::move(foreign).error(), exit_code);
     }
+    auto remote_log = parts.logs.connect(record);
+    if (!remote_log) return give_up(Error(ErrorKind::Internal, concat("failed to create task for container: ", remote_log.error().message())), 128);
+    if (auto directory = os::directory_of(log_file(parts.paths, record)); sends_away(record.host_config.log_config) || record.host_config.log_config.type == "local")
+        if (auto made = os::make_directories(directory, 0700); !made) return give_up(std::move(made).error(), 128);
     auto launched = launch(parts, container, record, *plan, network, *foreign);
     if (!launched) {
         int64_t exit_code = *foreign ? exit_code_of_foreign(launched.error()) : 128;
@@ -230,6 +238,7 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     uint64_t run = container->begin_run();
     note_running(container, parts.paths, launched->pid);
     parts.health.start(container);
+    parts.logs.begin(parts, record, std::move(*remote_log));
     auto running = container->record();
     (void)os::make_symlink(concat("/proc/", launched->pid, "/ns/net"), running.sandbox_key);  // a convenience for nsenter
     auto saved = parts.records.save(running, durability_of(running));

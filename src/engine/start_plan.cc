@@ -1,12 +1,19 @@
 #include "engine/start_plan.h"
 
+#include <linux/magic.h>
+
+#include <algorithm>
+
 #include "cgroup/layout.h"
+#include "container/cdi.h"
 #include "engine/container_files.h"
+#include "engine/foreign_runtime.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
 #include "engine/settings.h"
 #include "engine/start_container.h"
 #include "os/file.h"
+#include "os/other_namespace.h"
 #include "store/image_store.h"
 
 namespace proa::engine {
@@ -51,8 +58,60 @@ Result<container::PlanInputs> process_inputs(Parts& parts, const Record& record)
     return inputs;
 }
 
-Result<runtime::Plan> make_start_plan(Parts& parts, const Record& record, const NetworkAttachment& network) {
+namespace {
+
+/// What another container shares with us: its IPC namespace and its /dev/shm.
+Result<void> join_ipc(Parts& parts, const Record& record, container::PlanInputs& inputs, const NetworkAttachment& network, std::vector<os::Fd>& trees) {
+    auto& mode = record.host_config.ipc_mode;
+    if (!mode.starts_with("container:")) return {};
+    std::string what = concat("can't join IPC of container ", mode.substr(10));
+    auto other = TRY_WRAP(what, parts.containers.find(mode.substr(10)));
+    if (is_foreign(parts, record)) return fail(ErrorKind::Unsupported, concat(what, ": the runtime ", record.host_config.runtime, " cannot do that"));
+    inputs.ipc_pid = TRY(joined_pid(parts, mode, "IPC"));
+    if (other->read([](const Record& record) { return record.host_config.ipc_mode; }) != "shareable")
+        return fail(ErrorKind::Conflict, concat(what, ": non-shareable IPC (hint: use IpcMode:shareable for the donor container)"));
+    trees.push_back(TRY_WRAP(what, os::clone_tree_of_process(inputs.ipc_pid, "/dev/shm", TMPFS_MAGIC)));
+    inputs.shm_descriptor = (network.sandbox ? 1 : 0) + static_cast<int>(trees.size()) - 1;
+    return {};
+}
+
+const std::vector<std::string>& cdi_directories() {
+    static const std::vector<std::string> directories{"/etc/cdi", "/run/cdi"};
+    return directories;
+}
+
+std::string capability_text(const docker::DeviceRequest& request) {
+    std::string text = "[";
+    for (auto& set : request.capabilities.value_or(std::vector<std::vector<std::string>>())) text += concat(text.size() > 1 ? " " : "", "[", join(set, " "), "]");
+    return text + "]";
+}
+
+/// `--device vendor/class=name` by its name, `--gpus` by the kind of the vendor whose files are there.
+Result<std::vector<std::string>> cdi_names(const docker::DeviceRequest& request) {
+    auto ids = request.device_ids.value_or(std::vector<std::string>());
+    if (request.driver == "cdi") {
+        if (request.count != 0) return fail(ErrorKind::InvalidArgument, "invalid count of a CDI device request: it must be 0");
+        return ids;
+    }
+    bool gpu = false;
+    for (auto& set : request.capabilities.value_or(std::vector<std::vector<std::string>>())) gpu |= std::find(set.begin(), set.end(), "gpu") != set.end();
+    for (std::string vendor : {"nvidia", "amd"}) {
+        std::string kind = vendor + ".com/gpu";
+        if (!gpu || (!request.driver.empty() && request.driver != vendor) || !container::has_cdi_kind(kind, cdi_directories())) continue;
+        std::vector<std::string> names;
+        for (auto& id : ids) names.push_back(concat(kind, '=', id));
+        if (ids.empty() && request.count < 0) names.push_back(kind + "=all");
+        for (int64_t number = 0; ids.empty() && number < request.count; number++) names.push_back(concat(kind, '=', number));
+        return names;
+    }
+    return fail(ErrorKind::Internal, concat("could not select device driver ", quote(request.driver), " with capabilities: ", capability_text(request)));
+}
+
+}  // namespace
+
+Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const NetworkAttachment& network) {
     auto& host = record.host_config;
+    StartPlan start;
     container::PlanInputs inputs = TRY(process_inputs(parts, record));
     inputs.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
     auto layer = parts.images.writable_layer(record.id);
@@ -66,13 +125,20 @@ Result<runtime::Plan> make_start_plan(Parts& parts, const Record& record, const 
     if (network.sandbox) inputs.network_descriptor = 0;
     inputs.host_network = host.network_mode == "host";
     if (host.network_mode.starts_with("container:")) inputs.network_pid = TRY(joined_pid(parts, host.network_mode, "network"));
-    if (host.ipc_mode.starts_with("container:")) inputs.ipc_pid = TRY(joined_pid(parts, host.ipc_mode, "IPC"));
+    TRY(join_ipc(parts, record, inputs, network, start.trees));
     if (host.pid_mode.starts_with("container:")) inputs.pid_pid = TRY(joined_pid(parts, host.pid_mode, "PID"));
     inputs.cgroup_path = cgroup_path(parts, record);
     inputs.cgroup_v2 = TRY(cgroup::layout())->version == cgroup::Version::V2;
     bool wants_init = host.init.value_or(parts.settings()->init);
     if (wants_init) inputs.init_path = init_program(*parts.settings());
-    return container::make_plan(record, inputs);
+    start.plan = TRY(container::make_plan(record, inputs));
+    std::vector<std::string> devices;
+    for (auto& request : host.resources.device_requests.value_or(std::vector<docker::DeviceRequest>())) {
+        auto names = TRY(cdi_names(request));
+        devices.insert(devices.end(), names.begin(), names.end());
+    }
+    if (!devices.empty()) TRY(container::inject_cdi_devices(start.plan, devices, cdi_directories()));
+    return start;
 }
 
 }  // namespace proa::engine

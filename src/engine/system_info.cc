@@ -116,7 +116,7 @@ void add_docker_constants(json::Object& info, const Settings& settings) {
     plugins.set("Volume", strings({"local"}));
     plugins.set("Network", strings({"bridge", "host", "null"}));
     plugins.set("Authorization", json::Value());
-    plugins.set("Log", strings({"json-file", "none"}));
+    plugins.set("Log", strings({"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}));
     info.set("Plugins", std::move(plugins));
     info.set("IndexServerAddress", "https://index.docker.io/v1/");
     info.set("RegistryConfig", registry_value(settings));

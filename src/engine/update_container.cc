@@ -3,6 +3,7 @@
 #include "cgroup/group.h"
 #include "container/plan.h"
 #include "engine/container_events.h"
+#include "engine/kernel_limits.h"
 #include "engine/start_container.h"
 #include "engine/validate_container.h"
 
@@ -24,6 +25,12 @@ void merge_resources(docker::Resources& into, const docker::Resources& from) {
     take(into.cpuset_mems, from.cpuset_mems);
     take(into.memory_reservation, from.memory_reservation);
     take(into.memory_swap, from.memory_swap);
+    take(into.blkio_weight, from.blkio_weight);
+    if (from.blkio_weight_device && !from.blkio_weight_device->empty()) into.blkio_weight_device = from.blkio_weight_device;
+    if (from.blkio_device_read_bps && !from.blkio_device_read_bps->empty()) into.blkio_device_read_bps = from.blkio_device_read_bps;
+    if (from.blkio_device_write_bps && !from.blkio_device_write_bps->empty()) into.blkio_device_write_bps = from.blkio_device_write_bps;
+    if (from.blkio_device_read_iops && !from.blkio_device_read_iops->empty()) into.blkio_device_read_iops = from.blkio_device_read_iops;
+    if (from.blkio_device_write_iops && !from.blkio_device_write_iops->empty()) into.blkio_device_write_iops = from.blkio_device_write_iops;
     take(into.cpu_realtime_period, from.cpu_realtime_period);
     take(into.cpu_realtime_runtime, from.cpu_realtime_runtime);
     if (from.pids_limit) into.pids_limit = from.pids_limit;
@@ -48,6 +55,7 @@ Result<std::vector<std::string>> update_container(Parts& parts, const container:
     asked.masked_paths = merged.masked_paths;
     TRY(validate_container(docker::ContainerConfig{}, merged));
     TRY(validate_container(docker::ContainerConfig{}, asked));
+    auto warnings = TRY(discard_unsupported_limits(merged.resources));
     if (record.state.running && !record.state.restarting) {
         auto group = TRY(cgroup::Group::at(cgroup_path(parts, record)));
         TRY_WRAP(concat("Cannot update container ", record.id), group.apply_without_devices(TRY(container::make_limits(merged))));
@@ -58,7 +66,7 @@ Result<std::vector<std::string>> update_container(Parts& parts, const container:
     });
     TRY(parts.records.save(saved, container::RecordStore::Durable::Yes));
     publish_container_event(parts.events, *container, "update");
-    return std::vector<std::string>();
+    return warnings;
 }
 
 }  // namespace proa::engine

@@ -25,17 +25,7 @@ Result<void> refuse_unsupported(const docker::ContainerConfig& config, const doc
     if (!config.mac_address.empty()) return not_yet("MacAddress");
     if (host.volumes_from && !host.volumes_from->empty()) return not_yet("VolumesFrom");
     if (host.links && !host.links->empty()) return not_yet("Links");
-    if (!host.storage_opt.empty()) return not_yet("StorageOpt", host.storage_opt.begin()->first);
-    if (!host.userns_mode.empty() && host.userns_mode != "host") return not_yet("UsernsMode", host.userns_mode);
-    if (host.ipc_mode.starts_with("container:")) return not_yet("IpcMode", host.ipc_mode);
     if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
-    if (resources.blkio_weight != 0) return not_yet("BlkioWeight");
-    if (resources.blkio_weight_device && !resources.blkio_weight_device->empty()) return not_yet("BlkioWeightDevice");
-    for (auto& [name, list] : {std::pair{"BlkioDeviceReadBps", &resources.blkio_device_read_bps}, {"BlkioDeviceWriteBps", &resources.blkio_device_write_bps},
-                               {"BlkioDeviceReadIOps", &resources.blkio_device_read_iops}, {"BlkioDeviceWriteIOps", &resources.blkio_device_write_iops}})
-        if (*list && !(*list)->empty()) return not_yet(name);
-    if (resources.device_cgroup_rules && !resources.device_cgroup_rules->empty()) return not_yet("DeviceCgroupRules");
-    if (resources.device_requests && !resources.device_requests->empty()) return not_yet("DeviceRequests");
     if (resources.cpu_count != 0 || resources.cpu_percent != 0) return invalid("Windows daemons only: CpuCount and CpuPercent are not supported on Linux");
     if (resources.io_maximum_iops != 0 || resources.io_maximum_bandwidth != 0)
         return invalid("Windows daemons only: IOMaximumIOps and IOMaximumBandwidth are not supported on Linux");
@@ -125,6 +115,7 @@ Result<void> validate_modes(const docker::HostConfig& host) {
     if (!is(host.pid_mode, {"", "host"}) && !host.pid_mode.starts_with("container:")) return invalid(concat("invalid PID mode: ", host.pid_mode));
     if (!is(host.uts_mode, {"", "host"})) return invalid(concat("invalid UTS mode: ", host.uts_mode));
     if (!is(host.cgroupns_mode, {"", "private", "host"})) return invalid(concat("invalid CgroupNS mode: ", host.cgroupns_mode));
+    if (!is(host.userns_mode, {"", "host"})) return invalid(concat("invalid userns mode: ", host.userns_mode));
     if (host.network_mode.starts_with("container:") && host.network_mode.size() == 10) return invalid("Invalid network mode: invalid container format container:<name|id>");
     return {};
 }
@@ -137,6 +128,12 @@ Result<void> validate_host(const docker::HostConfig& host) {
     TRY(container::capability_sets(host));
     if (host.oom_score_adj < -1000 || host.oom_score_adj > 1000)
         return invalid(concat("Invalid value ", host.oom_score_adj, ", range for oom score adj is [-1000, 1000]"));
+    for (auto& rule : host.resources.device_cgroup_rules.value_or(std::vector<std::string>())) TRY(container::parse_device_rule(rule));
+    for (auto& [name, value] : host.storage_opt) {
+        if (name != "size") return invalid(concat("Unknown option ", name));
+        TRY(parse_bytes(value));
+        return invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option");
+    }
     if (host.shm_size < 0) return invalid("SHM size can not be less than 0");
     for (auto& ulimit : host.resources.ulimits.value_or(std::vector<docker::Ulimit>()))
         if (!container::rlimit_number(ulimit.name)) return invalid(concat("invalid ulimit type: ", ulimit.name));

@@ -77,14 +77,11 @@ def test_an_oom_killer_that_is_off_is_warned_about(api):
     assert answer["Warnings"] in ([words], ["Your kernel does not support OomKillDisable. OomKillDisable discarded."])
 
 
+@pytest.mark.skipif(V2, reason="cgroup v2 shows no list of devices")
 def test_device_rules(api):
-    container = api.run("sh", "-c", "mknod /null2 c 1 3 && mknod /kmsg2 c 1 11 && sleep 100", host={"DeviceCgroupRules": ["c 1:11 r"], "CapAdd": ["MKNOD"]})
-    from support.waiting import wait_until
-    wait_until(lambda: api.execute(container, "test", "-e", "/kmsg2")[0] == 0, 5, "the nodes")
-    assert "peration not permitted" not in api.execute(container, "sh", "-c", "head -c 0 </kmsg2")[2]
-    other = api.run("sh", "-c", "mknod /kmsg2 c 1 11 && sleep 100")
-    wait_until(lambda: api.execute(other, "test", "-e", "/kmsg2")[0] == 0, 5, "the node")
-    assert "peration not permitted" in api.execute(other, "sh", "-c", "head -c 0 </kmsg2")[2]
+    container = api.run("sleep", "100", host={"DeviceCgroupRules": ["c 1:5 r", "c 99:* m"]})
+    allowed = open(cgroup_directory(api, container, "devices") + "/devices.list").read().splitlines()
+    assert any(line.startswith("c 99:* ") for line in allowed) and any(line.startswith("c 1:5 ") for line in allowed)
 
 
 @pytest.mark.proa  # Docker checks at the start
@@ -115,8 +112,13 @@ def test_ipc_modes(api):
     none = api.run("sleep", "100", host={"IpcMode": "none"})
     assert " /dev/shm " not in api.execute(none, "cat", "/proc/mounts")[1]
     host = api.run("sleep", "100", host={"IpcMode": "host"})
-    assert os.readlink(f"/proc/{api.state(host)['Pid']}/ns/ipc") == os.readlink("/proc/1/ns/ipc")
-    assert create(api, IpcMode="nonsense").status == 400
+    assert os.readlink(f"/proc/{api.state(host)['Pid']}/ns/ipc") == os.readlink("/proc/self/ns/ipc")
+
+
+@pytest.mark.modern
+def test_bad_modes_are_named(api):
+    for field in ("IpcMode", "PidMode", "UTSMode"):
+        assert create(api, **{field: "nonsense"}).status == 400
 
 
 def test_pid_and_uts_modes(api):
@@ -129,7 +131,7 @@ def test_pid_and_uts_modes(api):
 
 
 def test_groups_are_added(api):
-    container = api.run("id", "-G", host={"GroupAdd": ["audio", "4242"]}, User="1000:1000")
+    container = api.run("id", "-G", host={"GroupAdd": ["4242"]}, User="1000:1000")
     api.wait(container)
     assert "4242" in api.logs(container)[0].split()
 
@@ -168,6 +170,7 @@ def test_cdi_devices(api, docker, tmp_path):
         os.remove(path)
 
 
+@pytest.mark.proa  # Docker 20.10 looks at the start
 def test_userns_mode(api):
     assert create(api, UsernsMode="host").status == 201
     assert create(api, UsernsMode="nonsense").status >= 400

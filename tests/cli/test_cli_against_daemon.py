@@ -538,7 +538,6 @@ def test_prune_asks_first(run):
 # cp
 
 
-@not_yet
 def test_cp_follows_the_rules_of_unix_cp(ok, run, sleeper, tmp_path):
     (tmp_path / "f").write_text("a\n")
     (tmp_path / "d").mkdir()
@@ -558,7 +557,6 @@ def test_cp_follows_the_rules_of_unix_cp(ok, run, sleeper, tmp_path):
     assert run("cp", "a:b", "c:d").err == "copying between containers is not supported\n"
 
 
-@not_yet
 def test_cp_streams_archives(ok, run, sleeper, tmp_path):
     import io
     data = io.BytesIO()
