@@ -1,7 +1,9 @@
+#include "api/progress.h"
 #include "api/request_body.h"
 #include "api/routes.h"
 #include "engine/images.h"
 #include "engine/prune.h"
+#include "engine/pull_image.h"
 #include "store/image_store.h"
 
 namespace proa::api {
@@ -9,36 +11,6 @@ namespace proa::api {
 namespace {
 
 using engine::Parts;
-
-/// Progress lines; the head goes out with the first of them, so that an early failure is a plain error answer.
-class Progress {
-public:
-    explicit Progress(Call& call) : call_(call) {}
-    Result<void> line(const json::Object& object) {
-        if (!call_.exchange().response_started()) TRY(call_.begin_stream("application/json"));
-        return call_.exchange().write_chunk(json::print(object, json::Style{true, ""}) + "\r\n");
-    }
-    /// Ends the stream; a failure after the first line becomes its last one.
-    Result<void> finish(Result<void> outcome) {
-        if (!outcome) {
-            if (!call_.exchange().response_started()) return outcome;
-            json::Object detail;
-            detail.set("message", outcome.error().message());
-            json::Object object;
-            object.set("errorDetail", std::move(detail));
-            object.set("error", outcome.error().message());
-            TRY(line(object));
-        }
-        if (!call_.exchange().response_started()) TRY(call_.begin_stream("application/json"));
-        return call_.exchange().end_stream();
-    }
-    engine::ProgressSink sink() {
-        return [this](const json::Object& object) { return line(object); };
-    }
-
-private:
-    Call& call_;
-};
 
 Result<void> list(Call& call, Parts& parts) {
     auto filters = TRY(docker::Filters::parse(call.text("filters")));
@@ -67,7 +39,7 @@ Result<void> create(Call& call, Parts& parts) {
     if (source.empty()) {
         std::string name = call.text("fromImage");
         if (name.empty()) return fail(ErrorKind::InvalidArgument, "invalid reference format");
-        return progress.finish(engine::pull_image(parts, name, call.text("tag"), call.text("platform"), progress.sink()));
+        return progress.finish(engine::pull_image(parts, name, call.text("tag"), call.text("platform"), transfer_caller(call, progress)));
     }
     if (source != "-") return fail(ErrorKind::Unsupported, concat("import from the URL ", source, " is not supported yet by this engine; send the archive itself"));
     BodySource body(call.exchange());

@@ -13,6 +13,7 @@ void add_exec_routes(Router& router, engine::Parts& parts);
 void add_image_routes(Router& router, engine::Parts& parts);
 void add_build_routes(Router& router, engine::Parts& parts);
 void add_network_routes(Router& router, engine::Parts& parts);
+void add_registry_routes(Router& router, engine::Parts& parts);  ///< push, login, search, distribution
 void add_system_routes(Router& router, engine::Parts& parts);
 
 }  // namespace proa::api

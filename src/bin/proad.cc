@@ -21,6 +21,7 @@
 #include "engine/settings.h"
 #include "engine/shim_reports.h"
 #include "engine/start_container.h"
+#include "engine/transfers.h"
 #include "http/server.h"
 #include "os/file.h"
 #include "os/signal.h"
@@ -60,7 +61,8 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::HealthMonitor health;
     engine::LogForwarder logs;
     engine::CurrentSettings current(settings);
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds, logs};
+    engine::Transfers transfers;
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds, logs, transfers};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
@@ -69,7 +71,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
-    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
+    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_registry_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
         add(router, parts);
     http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
     TRY(api::open_listeners(settings, server));

@@ -1,7 +1,6 @@
 #include "engine/images.h"
 
 #include "engine/image_changes.h"
-#include "store/builtin_images.h"
 #include "store/image_store.h"
 
 namespace proa::engine {
@@ -67,13 +66,6 @@ Result<ImageSelection> make_selection(Parts& parts, const docker::Filters& filte
         selection.until = time;
     }
     return selection;
-}
-
-json::Object status_line(std::string status, std::string id = "") {
-    json::Object line;
-    line.set("status", std::move(status));
-    if (!id.empty()) line.set("id", std::move(id));
-    return line;
 }
 
 }  // namespace
@@ -229,30 +221,6 @@ Result<std::string> import_image(Parts& parts, codec::Source& archive, const std
     auto image = TRY(parts.images.import_rootfs(archive, name, config, message.empty() ? "Imported from -" : message, target));
     publish_image_event(parts, "import", *image, name ? name->familiar() : image->id.text());
     return image->id.text();
-}
-
-Result<void> pull_image(Parts& parts, const std::string& name, const std::string& tag, const std::string& platform, const ProgressSink& progress) {
-    auto reference = TRY(oci::Reference::parse(name));
-    if (tag.starts_with("sha256:") || tag.starts_with("sha512:")) reference.digest = tag;
-    else if (!tag.empty()) reference.tag = tag;
-    reference = reference.with_default_tag();
-    if (!platform.empty()) TRY(oci::Platform::parse(platform));
-    auto builtin = store::builtin_image_archive(reference);
-    if (!builtin)
-        return fail(ErrorKind::NotFound, concat("pull access denied for ", reference.familiar_name(),
-                                                ", repository does not exist or may require 'docker login': this engine has no registry client yet; use load or import"));
-    TRY(progress(status_line(concat("Pulling from ", reference.path), reference.tag)));
-    bool present = false;
-    if (auto image = parts.images.resolve(reference.familiar())) present = true;
-    codec::MemorySource archive(*builtin);
-    auto loaded = TRY(parts.images.load_archive(archive));
-    if (loaded.empty()) return fail(ErrorKind::Internal, "the built-in image is empty");
-    auto image = parts.images.find(loaded[0].id);
-    TRY(progress(status_line("Taken from the image that is built into Proa: no registry was asked")));
-    TRY(progress(status_line(concat("Digest: ", loaded[0].id.text()))));
-    TRY(progress(status_line(concat("Status: ", present ? "Image is up to date for " : "Downloaded newer image for ", reference.familiar()))));
-    if (image) publish_image_event(parts, "pull", *image, reference.familiar());
-    return {};
 }
 
 }  // namespace proa::engine

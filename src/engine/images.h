@@ -1,6 +1,7 @@
 #pragma once
 #include "codec/stream.h"
 #include "engine/parts.h"
+#include "engine/transfer_progress.h"
 #include "schema/docker/filters.h"
 #include "schema/docker/image.h"
 #include "schema/oci/reference.h"
@@ -26,18 +27,11 @@ void publish_image_event(Parts& parts, std::string action, const store::Image& i
 /// The name that an image is to get. Errors: InvalidArgument (syntax, or it holds a digest).
 Result<oci::Reference> tagged_reference(const std::string& repository, const std::string& tag);
 
-/// Progress lines as clients read them: one JSON object each.
-using ProgressSink = std::function<Result<void>(const json::Object& line)>;
-
 /// `docker load`. Errors before the first byte of progress come back, later ones too: the caller words them.
 Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const ProgressSink& progress);
 
 /// `docker import`: `changes` are Dockerfile instructions such as `CMD ["sh"]`. Returns the image's id.
 Result<std::string> import_image(Parts& parts, codec::Source& archive, const std::string& repository, const std::string& tag, const std::string& message,
                                  const std::vector<std::string>& changes, const std::string& platform);
-
-/// `docker pull`, as far as there is a source: an image that this product carries (hello-world) is taken from there, and the
-/// progress says so. Errors: NotFound "pull access denied for X, repository does not exist or may require 'docker login'".
-Result<void> pull_image(Parts& parts, const std::string& name, const std::string& tag, const std::string& platform, const ProgressSink& progress);
 
 }  // namespace proa::engine

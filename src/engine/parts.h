@@ -26,6 +26,7 @@ class HealthMonitor;
 class LogForwarder;
 class RestartScheduler;
 class SeccompProfiles;
+class Transfers;
 
 /// References to the parts that bin/proad builds, for use cases that need many of them. It owns nothing and does nothing.
 struct Parts {
@@ -44,6 +45,7 @@ struct Parts {
     HealthMonitor& health;
     build::Cache& builds;
     LogForwarder& logs;
+    Transfers& transfers;
 
     /// Those of this moment; hold the pointer as long as anything in them is used.
     std::shared_ptr<const Settings> settings() const { return current_settings.load(); }

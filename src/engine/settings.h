@@ -71,6 +71,7 @@ struct Settings {
     int64_t max_concurrent_downloads = 3, max_concurrent_uploads = 5, max_download_attempts = 5;
     std::vector<std::string> registry_mirrors;     ///< each with a slash at its end
     std::vector<std::string> insecure_registries;  ///< HOST[:PORT] or CIDR; loopback is always one
+    std::string http_proxy, https_proxy, no_proxy;  ///< for registries; empty: the environment's
     std::map<std::string, bool> features;
     bool experimental = false;
     std::string min_api_version = "1.24";

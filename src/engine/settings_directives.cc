@@ -379,7 +379,8 @@ constexpr std::string_view kCommon = "CommonConfig.", kTls = "CommonConfig.TLSOp
                            kDns = "CommonConfig.DNSConfig.", kBridge = "CommonConfig.BridgeConfig.",
                            kDefaultBridge = "CommonConfig.BridgeConfig.DefaultBridgeConfig.",
                            kBridgeInner = "CommonConfig.BridgeConfig.DefaultBridgeConfig.commonBridgeConfig.",
-                           kService = "CommonConfig.ServiceOptions.", kNetwork = "CommonConfig.NetworkConfig.";
+                           kService = "CommonConfig.ServiceOptions.", kNetwork = "CommonConfig.NetworkConfig.",
+                           kProxies = "CommonConfig.proxies.";
 
 // Sorted by flag: conflicts and the help page name directives in this order.
 constexpr Directive kDirectives[] = {
@@ -406,6 +407,8 @@ constexpr Directive kDirectives[] = {
     directive<&S::fixed_cidr, Text>("fixed-cidr", "fixed-cidr", 0, kBridgeInner, Never, "Part of the default bridge's subnet that containers get addresses from"),
     directive<&S::group, Text>("group", "group", 'G', kCommon, Never, "Group that owns the unix socket"),
     directive<&S::hosts, Texts<check_host>>("hosts", "host", 'H', kCommon, Never, "Sockets to listen on: unix://PATH, tcp://ADDRESS:PORT, fd://; unix:///run/proa/proa.sock when there is none"),
+    directive<&S::http_proxy, Text>("http-proxy", "http-proxy", 0, kProxies, Never, "Proxy for registries that are asked by http; empty means $HTTP_PROXY"),
+    directive<&S::https_proxy, Text>("https-proxy", "https-proxy", 0, kProxies, Never, "Proxy for registries that are asked by https; empty means $HTTPS_PROXY"),
     directive<&S::icc, Boolean>("icc", "icc", 0, kDefaultBridge, Never, "Let containers of the default bridge reach each other"),
     directive<&S::init, Boolean>("init", "init", 0, "", Never, "Run an init in each container that forwards signals and reaps processes"),
     directive<&S::init_path, Text>("init-path", "init-path", 0, "", Never, "Path of that init; empty means proa-init beside the daemon"),
@@ -427,6 +430,7 @@ constexpr Directive kDirectives[] = {
     directive<&S::min_api_version, Text>("min-api-version", "", 0, kCommon, Never, "Oldest API version that is served"),
     directive<&S::mtu, Integer>("mtu", "mtu", 0, kDefaultBridge, Never, "MTU of the default bridge network"),
     directive<&S::no_new_privileges, Boolean>("no-new-privileges", "no-new-privileges", 0, "", Never, "Set no-new-privileges in new containers"),
+    directive<&S::no_proxy, Text>("no-proxy", "no-proxy", 0, kProxies, Never, "Hosts and networks that are reached without a proxy; empty means $NO_PROXY"),
     directive<&S::pidfile, Text>("pidfile", "pidfile", 'p', kCommon, Never, "Path of the daemon's PID file; empty means proad.pid in the exec root"),
     directive<&S::registry_mirrors, Texts<check_mirror>>("registry-mirrors", "registry-mirror", 0, kService, WhenPresent, "Preferred mirrors of Docker Hub"),
     directive<&S::seccomp_profile, Text>("seccomp-profile", "seccomp-profile", 0, "", Never, "Path of a seccomp profile, builtin or unconfined"),
@@ -462,17 +466,13 @@ constexpr Unsupported kUnsupported[] = {
     {"fixed-cidr-v6", "fixed-cidr-v6"},
     {"host-gateway-ip", "host-gateway-ip"},
     {"host-gateway-ips", ""},
-    {"http-proxy", "http-proxy"},
-    {"https-proxy", "https-proxy"},
     {"ip-forward-no-drop", "ip-forward-no-drop", 0, true},
     {"ip6tables", "ip6tables", 0, true},
     {"metrics-addr", "metrics-addr"},
     {"network-control-plane-mtu", "network-control-plane-mtu"},
     {"network-diagnostic-port", "network-diagnostic-port"},
-    {"no-proxy", "no-proxy"},
     {"node-generic-resources", "node-generic-resource"},
     {"nri-opts", "nri-opts"},
-    {"proxies", ""},
     {"raw-logs", "raw-logs", 0, true},
     {"resolv-conf", ""},
     {"restart", "restart", 'r', true},

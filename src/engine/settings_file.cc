@@ -90,6 +90,15 @@ Result<ConfigFile> read_config(const std::string& path, const std::vector<std::p
     std::vector<std::string> unknown, unsupported, conflicts;
     for (auto& member : root.as_object()) {
         auto known = unsupported_directives();
+        if (member.name == "proxies") {  // the flags' names stand one level deeper
+            if (!member.value.is_object() && !member.value.is_null()) return invalid(concat("json: cannot unmarshal ", member.value.type_name(), " into Go struct field Config.CommonConfig.proxies of type config.Proxies"));
+            for (auto& proxy : member.value.as_object()) {
+                bool is_proxy = proxy.name == "http-proxy" || proxy.name == "https-proxy" || proxy.name == "no-proxy";
+                if (is_proxy) file.directives.set(proxy.name, proxy.value);
+                else unknown.push_back(concat("proxies.", proxy.name));
+            }
+            continue;
+        }
         if (find_directive_by_key(member.name)) file.directives.set(member.name, member.value);
         else if (std::any_of(known.begin(), known.end(), [&](const Unsupported& one) { return one.key == member.name; })) unsupported.push_back(member.name);
         else unknown.push_back(member.name);

@@ -1,48 +1,27 @@
 #include "http/tls.h"
 
-#include <dlfcn.h>
-
 #include <mutex>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "http/module.h"
 #include "http/tls_abi.h"
-#include "os/file.h"
 
 namespace proa::http {
 
 namespace {
-constexpr const char* kModuleName = "libproa-tls.so";
-#ifndef PROA_MODULE_DIR
-#define PROA_MODULE_DIR "/usr/lib/proa"
-#endif
-
-/// Beside the program (a build tree), else in lib/proa next to its bin/, else where packages put it. Never a search path.
-Result<const TlsModule*> load_module() {
-    auto program = TRY(os::read_link("/proc/self/exe"));
-    auto directory = os::directory_of(program);
-    std::string reason = "not found";
-    for (auto& path : {os::join_path(directory, kModuleName), os::join_path(directory, concat("../lib/proa/", kModuleName)),
-                       os::join_path(directory, concat("../bin/", kModuleName)), concat(PROA_MODULE_DIR "/", kModuleName)}) {
-        if (!os::exists(path)) continue;
-        void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-        if (!library) {
-            reason = ::dlerror();
-            continue;
-        }
-        auto* entry = reinterpret_cast<const TlsModule* (*)()>(::dlsym(library, "proa_tls_module"));
-        const TlsModule* module = entry ? entry() : nullptr;
-        if (module && module->version == kTlsModuleVersion) return module;
-        reason = "another version";
-    }
-    return fail(ErrorKind::Unsupported, concat("TLS module ", kModuleName, ": ", reason));
+Result<const TlsModule*> load_tls() {
+    auto* entry = reinterpret_cast<const TlsModule* (*)()>(TRY(load_module("libproa-tls.so", "proa_tls_module")));
+    const TlsModule* module = entry();
+    if (module->version != kTlsModuleVersion) return fail(ErrorKind::Unsupported, "module libproa-tls.so: another version");
+    return module;
 }
 
 Result<const TlsModule*> tls_module() {
     static std::mutex mutex;
     static const TlsModule* loaded = nullptr;
     std::lock_guard lock(mutex);
-    if (!loaded) loaded = TRY(load_module());
+    if (!loaded) loaded = TRY(load_tls());
     return loaded;
 }
 

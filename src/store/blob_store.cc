@@ -8,12 +8,15 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "os/file.h"
 
 namespace proa::store {
 
 namespace {
 constexpr uint64_t kFlushEvery = 8 << 20;
+constexpr std::string_view kPartial = "partial-";
+constexpr int64_t kPartialAge = 24 * 3600;  // seconds
 
 Unexpected blob_not_found(const Digest& digest) {
     return fail(ErrorKind::NotFound, concat("blob ", digest.text(), " not found"), ENOENT);
@@ -22,10 +25,10 @@ Unexpected blob_not_found(const Digest& digest) {
 
 BlobWriter::BlobWriter(BlobWriter&& other) noexcept
     : store_(other.store_), file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), hasher_(std::move(other.hasher_)),
-      count_(other.count_), flushed_(other.flushed_) {}
+      count_(other.count_), flushed_(other.flushed_), kept_(other.kept_) {}
 
 BlobWriter::~BlobWriter() {
-    if (!path_.empty()) ::unlink(path_.c_str());
+    if (!path_.empty() && !kept_) ::unlink(path_.c_str());
 }
 
 Result<void> BlobWriter::write(std::string_view bytes) {
@@ -42,6 +45,7 @@ Result<void> BlobWriter::write(std::string_view bytes) {
 
 Result<Digest> BlobWriter::commit(const Digest& expected, int64_t expected_size) {
     Digest digest = hasher_.finish();
+    kept_ = false;  // what does not fit now never will
     if (expected_size >= 0 && static_cast<uint64_t>(expected_size) != count_)
         return fail(ErrorKind::InvalidArgument, concat("unexpected commit size ", count_, ", expected ", expected_size));
     if (!expected.empty() && expected != digest)
@@ -54,8 +58,47 @@ Result<Digest> BlobWriter::commit(const Digest& expected, int64_t expected_size)
 
 Result<BlobStore> BlobStore::open(std::string directory) {
     for (auto part : {"/blobs/sha256", "/blobs/sha512", "/ingest"}) TRY(os::make_directories(directory + part, 0700));
-    for (auto& name : TRY(os::list_directory(directory + "/ingest"))) TRY(os::remove_file(concat(directory, "/ingest/", name)));
-    return BlobStore(std::move(directory));
+    for (auto& name : TRY(os::list_directory(directory + "/ingest")))
+        if (!name.starts_with(kPartial)) TRY(os::remove_file(concat(directory, "/ingest/", name)));
+    BlobStore store(std::move(directory));
+    TRY(store.remove_partial(kPartialAge));
+    return store;
+}
+
+Result<void> BlobStore::remove_partial(int64_t seconds) const {
+    for (auto& name : TRY(os::list_directory(directory_ + "/ingest"))) {
+        if (!name.starts_with(kPartial)) continue;
+        std::string path = concat(directory_, "/ingest/", name);
+        auto found = os::status(path);
+        if (found && found->st_mtim.tv_sec <= now().seconds - seconds) TRY(os::remove_file(path));
+    }
+    return {};
+}
+
+uint64_t BlobStore::partial_size() const {
+    uint64_t size = 0;
+    for (auto& name : os::list_directory(directory_ + "/ingest").value_or(std::vector<std::string>())) {
+        auto found = os::status(concat(directory_, "/ingest/", name));
+        if (found && name.starts_with(kPartial)) size += static_cast<uint64_t>(found->st_size);
+    }
+    return size;
+}
+
+Result<BlobWriter> BlobStore::resume(const Digest& expected, const std::function<Result<void>(std::string_view)>& arrived) const {
+    std::string path = concat(directory_, "/ingest/", kPartial, expected.algorithm_name(), '-', expected.hex());
+    os::Fd file = TRY(os::open_file(path, O_RDWR | O_CREAT, 0600));
+    BlobWriter writer(*this, std::move(file), std::move(path), expected.algorithm());
+    codec::FdSource source(writer.file_.get());
+    for (;;) {
+        std::string_view piece = TRY(source.pull());
+        if (piece.empty()) break;
+        writer.hasher_.update(piece);
+        writer.count_ += piece.size();
+        TRY(arrived(piece));
+    }
+    writer.flushed_ = writer.count_;
+    writer.kept_ = true;
+    return writer;
 }
 
 std::string BlobStore::path_of(const Digest& digest) const {

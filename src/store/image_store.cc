@@ -300,6 +300,7 @@ std::vector<HistoryEntry> ImageStore::history(const Image& image) const {
 Usage ImageStore::usage() const {
     Usage usage;
     for (auto& digest : blobs_.list().value_or(std::vector<Digest>())) usage.blobs += blobs_.size(digest).value_or(0);
+    usage.blobs += blobs_.partial_size();
     for (auto& layer : layers_->all()) usage.layers += layer.size;
     return usage;
 }

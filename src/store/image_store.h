@@ -46,6 +46,9 @@ public:
         uint64_t size;  ///< unpacked
     };
     Result<void> write(std::string_view bytes) override;
+    uint64_t received() const { return blob_.count(); }
+    /// What resume_layer() could use is of no use: it goes with this object.
+    void forget() { blob_.forget(); }
     /// InvalidArgument when what came differs from what was expected (empty: anything).
     Result<Written> finish(const Digest& expected_blob = {}, const Digest& expected_diff_id = {});
 
@@ -134,6 +137,8 @@ public:
     const BlobStore& blobs() const { return blobs_; }
     Lease lease() { return Lease(*this); }
     Result<std::unique_ptr<LayerWriter>> begin_layer(Lease& lease, codec::DigestAlgorithm algorithm = codec::DigestAlgorithm::Sha256);
+    /// For a pull: begins with the bytes of `blob` that an abandoned writer left, see LayerWriter::received(). One writer for a digest at a time.
+    Result<std::unique_ptr<LayerWriter>> resume_layer(Lease& lease, const Digest& blob);
     /// Stores an uncompressed tar stream as a layer: compressed as asked, and unpacked.
     Result<LayerWriter::Written> add_layer(Lease& lease, codec::Source& tar, codec::Compression compression = codec::Compression::Gzip, int level = 0);
     /// As add_layer() for a directory in overlayfs' form (a container's upper directory), which becomes the layer by renaming.

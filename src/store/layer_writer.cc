@@ -11,6 +11,12 @@ Result<std::unique_ptr<LayerWriter>> ImageStore::begin_layer(Lease& lease, codec
     return std::unique_ptr<LayerWriter>(new LayerWriter(lease, std::move(blob), std::move(unpacker), false));
 }
 
+Result<std::unique_ptr<LayerWriter>> ImageStore::resume_layer(Lease& lease, const Digest& expected) {
+    auto unpacker = TRY(layers_->begin());
+    BlobWriter blob = TRY(blobs_.resume(expected, [&](std::string_view bytes) { return unpacker->write(bytes); }));
+    return std::unique_ptr<LayerWriter>(new LayerWriter(lease, std::move(blob), std::move(unpacker), false));
+}
+
 Result<void> LayerWriter::write(std::string_view bytes) {
     TRY(blob_.write(bytes));
     if (!unpacker_) return {};

@@ -1,0 +1,63 @@
+#pragma once
+#include "codec/digest.h"
+#include "registry/session.h"
+#include "schema/oci/image.h"
+#include "schema/oci/reference.h"
+
+namespace proa::registry {
+
+using codec::Digest;
+
+/// A manifest or an index as it came, its digest checked on these bytes.
+struct Document {
+    std::string bytes;
+    oci::Descriptor descriptor;
+};
+
+/// One repository at one endpoint. Thread-safe. Spec: OCI distribution-spec v1.1
+class Repository {
+public:
+    Repository(Session& session, Endpoint endpoint, std::string path, bool push = false);
+    const Endpoint& endpoint() const { return endpoint_; }
+    Session& session() const { return session_; }
+
+    /// Asks for /v2/: whether a registry is there, and how it wants to be asked.
+    Result<void> connect();
+
+    /// What a tag or digest stands for, without its bytes where the registry can tell (Docker Hub counts GET as a pull).
+    Result<oci::Descriptor> resolve(const std::string& reference);
+    /// Rule C20: the digest is checked on the raw bytes before anything reads them, and the media type of the head must be the one inside.
+    Result<Document> manifest(const std::string& reference);
+    Result<std::vector<std::string>> tags();
+
+    /// A blob's bytes from `offset` on. Errors: NotFound "blob unknown: ..."; Unavailable when the connection was cut: what came has been
+    /// written, and the rest can be asked for.
+    Result<void> blob(const Digest& digest, uint64_t offset, codec::Sink& sink);
+    Result<bool> has_blob(const Digest& digest);
+
+    struct Upload {
+        bool mounted = false;
+        std::string url;  ///< where the bytes go; empty when mounted
+    };
+    /// Begins an upload; with `from` the registry is first asked to take the blob from that repository of its own.
+    Result<Upload> begin_upload(const Digest& digest, const std::string& from = {});
+    /// Sends all bytes in one stream and closes the upload. `body` gives them anew for each attempt.
+    Result<void> finish_upload(const Upload& upload, const Digest& digest, uint64_t size, const std::function<Result<std::unique_ptr<codec::Source>>()>& body,
+                               const std::function<Result<void>(uint64_t sent)>& progress);
+    Result<void> put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes);
+
+private:
+    std::string url(std::string_view rest) const;
+    std::set<std::string> scopes() const;
+
+    Session& session_;
+    Endpoint endpoint_;
+    std::string path_;
+    bool push_;
+};
+
+/// The first of `candidates` that answers as a registry.
+/// Errors: that of the last one asked.
+Result<Endpoint> reachable_endpoint(Session& session, const std::vector<Endpoint>& candidates);
+
+}  // namespace proa::registry

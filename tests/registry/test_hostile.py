@@ -1,0 +1,171 @@
+"""Registries that lie: 200 mutated documents and hostile layers. Each is refused, or does no harm; the engine lives on."""
+import io
+import json
+import os
+import random
+import tarfile
+from urllib.parse import quote
+
+import pytest
+
+from support import images, registries
+from support.registries import CONFIG, INDEX, LAYER, MANIFEST, digest_of
+
+
+def pull(api, name):
+    return api.post(f"/images/create?fromImage={quote(name)}")
+
+
+def words(answer):
+    return answer.text
+
+
+def good_parts():
+    layer = images.layer(lambda tar: images.add_file(tar, "f", b"f"))
+    return images.configuration([layer]), layer
+
+
+def serve_manifest(serve, document, media=MANIFEST, blobs=(), head=None):
+    shelf = registries.Shelf()
+    data = document if isinstance(document, bytes) else json.dumps(document).encode()
+    shelf.manifest(data, "1", media=head or media)
+    for blob in blobs:
+        shelf.blob(blob)
+    return serve(shelf.answer).address + "/x:1", shelf
+
+
+def manifest(configuration, layer, **changes):
+    return {**json.loads(registries.manifest_of(configuration, [layer])), **changes}
+
+
+@pytest.mark.parametrize("what", ["both", "head", "schema1", "layers", "diff", "size", "negative", "config size", "foreign config", "no digest", "not json", "list", "huge"])
+def test_documents_that_lie(api, serve, what):
+    configuration, layer = good_parts()
+    blobs, head, document = [configuration, layer], None, manifest(configuration, layer)
+    if what == "both":
+        document["manifests"] = []
+    elif what == "head":
+        head = INDEX
+    elif what == "schema1":
+        document = {"schemaVersion": 1, "name": "x", "tag": "1", "fsLayers": [], "history": []}
+    elif what == "layers":
+        document["layers"] *= 2
+    elif what == "diff":
+        other = images.layer(lambda tar: images.add_file(tar, "g", b"g"))
+        document = manifest(configuration, other)
+        blobs = [configuration, other]
+    elif what == "size":
+        document["layers"][0]["size"] -= 1
+    elif what == "negative":
+        document["layers"][0]["size"] = -5
+    elif what == "config size":
+        document["config"]["size"] = 1
+    elif what == "foreign config":
+        document["config"]["mediaType"] = "application/vnd.cncf.helm.config.v1+json"
+    elif what == "no digest":
+        document["layers"][0]["digest"] = "../../../../etc/passwd"
+    elif what == "not json":
+        document = b"<html>"
+    elif what == "list":
+        document = b"[]"
+    elif what == "huge":
+        document["annotations"] = {"x": "y" * (5 << 20)}
+    name, _ = serve_manifest(serve, document, blobs=blobs, head=head)
+    answer = pull(api, name)
+    assert answer.status != 200 or "errorDetail" in answer.text, answer
+    assert api.get(f"/images/{name}/json").status == 404
+
+
+def test_a_digest_that_is_not_the_documents(api, serve):
+    configuration, layer = good_parts()
+    shelf = registries.Shelf()
+    data = json.dumps(manifest(configuration, layer)).encode()
+    wanted = "sha256:" + "0" * 64
+    shelf.manifests[wanted] = (data, MANIFEST)
+    server = serve(shelf.answer)
+    answer = api.post(f"/images/create?fromImage={server.address}/x&tag={wanted}")
+    assert "manifest verification failed for digest " + wanted in answer.text
+
+
+def test_a_configuration_that_is_another(api, serve):
+    configuration, layer = good_parts()
+    name, shelf = serve_manifest(serve, manifest(configuration, layer), blobs=[layer])
+    shelf.blob(configuration.replace(b"2024", b"2025"), digest_of(configuration))
+    assert "image config verification failed" in pull(api, name).text
+
+
+def test_an_index_in_itself_many_times(api, serve):
+    shelf = registries.Shelf()
+    child = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode()
+    for _ in range(10):
+        digest = shelf.manifest(child, media=INDEX)
+        child = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": INDEX, "digest": digest, "size": len(child)}]}).encode()
+    shelf.manifest(child, "1", media=INDEX)
+    assert "nested too deep" in pull(api, serve(shelf.answer).address + "/x:1").text
+
+
+def hostile_layers(chance, canary):
+    """Archives that try to reach out of their root."""
+    def entry(tar, name, kind=tarfile.REGTYPE, link="", data=b"owned", **fields):
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.size = kind, link, len(data) if kind == tarfile.REGTYPE else 0
+        for key, value in fields.items():
+            setattr(info, key, value)
+        tar.addfile(info, io.BytesIO(data) if kind == tarfile.REGTYPE else None)
+
+    names = ["../" * n + canary.lstrip("/") for n in range(1, 12)] + [canary, "/" + canary, "a/../../" + canary, "./../" + canary, "a/" + "../" * 9 + canary]
+    for name in names:
+        yield images.layer(lambda tar: entry(tar, name))
+        yield images.layer(lambda tar: entry(tar, "link", tarfile.LNKTYPE, name))
+        yield images.layer(lambda tar: (entry(tar, "dir", tarfile.SYMTYPE, os.path.dirname(name) or "/"), entry(tar, "dir/" + os.path.basename(canary))))
+        yield images.layer(lambda tar: (entry(tar, "l", tarfile.SYMTYPE, name), entry(tar, "h", tarfile.LNKTYPE, "l"), entry(tar, "h")))
+        yield images.layer(lambda tar: entry(tar, os.path.join(os.path.dirname(name), ".wh." + os.path.basename(name))))
+    for number in range(25):
+        parts = [chance.choice(["a", "b", "..", ".", "", "c" * 260, ".wh..wh..opq", ".wh..", "\u00fc", "dev"]) for _ in range(chance.randrange(1, 8))]
+        kind = chance.choice([tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+        yield images.layer(lambda tar: entry(tar, "/".join(parts), kind, "/".join(reversed(parts)), devmajor=1, devminor=3))
+    yield images.layer(lambda tar: [entry(tar, "d/" * n, tarfile.DIRTYPE) for n in (10, 500, 2000)])
+    yield images.layer(lambda tar: entry(tar, "x", pax_headers={"path": "../" * 8 + canary.lstrip("/")}))
+    yield images.layer(lambda tar: entry(tar, "x", pax_headers={"SCHILY.xattr.trusted.overlay.redirect": "/etc"}))
+
+
+def test_hostile_layers_touch_nothing(api, engine, serve, tmp_path):
+    canary = str(tmp_path / "canary")
+    with open(canary, "w") as file:
+        file.write("alive")
+    shelf = registries.Shelf()
+    names = []
+    for number, layer in enumerate(hostile_layers(random.Random(5), canary)):
+        shelf.image(f"t{number}", [layer])
+        names.append(f"t{number}")
+    server = serve(shelf.answer)
+    assert len(names) > 100
+    for name in names:
+        pull(api, f"{server.address}/x:{name}")
+        assert open(canary).read() == "alive", name
+        assert os.listdir(tmp_path) == ["canary"], name
+    assert engine.alive()
+
+
+def test_200_mutated_documents(api, engine, serve):
+    chance = random.Random(11)
+    configuration, layer = good_parts()
+    shelf = registries.Shelf()
+    for blob in (configuration, layer):
+        shelf.blob(blob)
+    originals = [registries.manifest_of(configuration, [layer]),
+                 json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": MANIFEST, "digest": digest_of(registries.manifest_of(configuration, [layer])), "size": 10}]}).encode()]
+    shelf.manifest(originals[0])
+    server = serve(shelf.answer)
+    pieces = [b"null", b"-1", b"1e308", b'"' + b"A" * 5000 + b'"', b"[]", b"{}", b"9223372036854775808", b'"\\u0000"', b"[[[[[[[["]
+    for number in range(200):
+        data = bytearray(chance.choice(originals))
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(data))
+            if chance.random() < 0.5:
+                data[at] = chance.randrange(256)
+            else:
+                data[at:at + chance.randrange(1, 30)] = chance.choice(pieces)
+        shelf.manifest(bytes(data), "1", media=chance.choice([MANIFEST, INDEX, "application/json", "text/html"]))
+        pull(api, f"{server.address}/x:1")
+    assert engine.alive() and api.get("/_ping").status == 200
