@@ -1,19 +1,56 @@
 #include "codec/digest.h"
 
+#include <dlfcn.h>
 #include <openssl/evp.h>
 
 #include <cstdlib>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace proa::codec {
 
 namespace {
-/// Fetched once: an implicit fetch for each hash costs a microsecond and a lock.
-const EVP_MD* fetched(DigestAlgorithm algorithm) {
-    static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    static EVP_MD* const sha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
-    return algorithm == DigestAlgorithm::Sha256 ? sha256 : sha512;
+/// What is used of libcrypto. It is loaded with the first hash: the command line seldom needs one and starts without it.
+struct Crypto {
+    decltype(&EVP_MD_CTX_new) context_new;
+    decltype(&EVP_MD_CTX_free) context_free;
+    decltype(&EVP_DigestInit_ex2) init;
+    decltype(&EVP_DigestUpdate) update;
+    decltype(&EVP_DigestFinal_ex) final;
+    const EVP_MD *sha256, *sha512;  // fetched once: an implicit fetch for each hash costs a microsecond and a lock
+
+    const EVP_MD* algorithm(DigestAlgorithm algorithm) const { return algorithm == DigestAlgorithm::Sha256 ? sha256 : sha512; }
+};
+
+[[noreturn]] void give_up(const char* why) {
+    log::error(concat("libcrypto: ", std::string_view(why)));
+    abort();  // the package depends on it
+}
+
+Crypto load_crypto() {
+    void* library = ::dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
+    if (!library) give_up(::dlerror());
+    auto symbol = [library]<class Function>(const char* name, Function& function) {
+        function = reinterpret_cast<Function>(::dlsym(library, name));
+        if (!function) give_up(name);
+    };
+    Crypto crypto{};
+    decltype(&EVP_MD_fetch) fetch;
+    symbol("EVP_MD_CTX_new", crypto.context_new);
+    symbol("EVP_MD_CTX_free", crypto.context_free);
+    symbol("EVP_DigestInit_ex2", crypto.init);
+    symbol("EVP_DigestUpdate", crypto.update);
+    symbol("EVP_DigestFinal_ex", crypto.final);
+    symbol("EVP_MD_fetch", fetch);
+    crypto.sha256 = fetch(nullptr, "SHA256", nullptr);
+    crypto.sha512 = fetch(nullptr, "SHA512", nullptr);
+    return crypto;
+}
+
+const Crypto& crypto() {
+    static const Crypto loaded = load_crypto();
+    return loaded;
 }
 
 bool is_algorithm_name(std::string_view name) {
@@ -53,8 +90,8 @@ DigestAlgorithm Digest::algorithm() const {
     return algorithm_name() == "sha512" ? DigestAlgorithm::Sha512 : DigestAlgorithm::Sha256;
 }
 
-Hasher::Hasher(DigestAlgorithm algorithm) : algorithm_(algorithm), context_(EVP_MD_CTX_new()) {
-    if (!context_ || EVP_DigestInit_ex2(context_, fetched(algorithm), nullptr) != 1) abort();  // out of memory only
+Hasher::Hasher(DigestAlgorithm algorithm) : algorithm_(algorithm), context_(crypto().context_new()) {
+    if (!context_ || crypto().init(context_, crypto().algorithm(algorithm), nullptr) != 1) abort();  // out of memory only
 }
 Hasher::Hasher(Hasher&& other) noexcept : algorithm_(other.algorithm_), context_(std::exchange(other.context_, nullptr)) {}
 Hasher& Hasher::operator=(Hasher&& other) noexcept {
@@ -62,15 +99,17 @@ Hasher& Hasher::operator=(Hasher&& other) noexcept {
     algorithm_ = other.algorithm_;
     return *this;
 }
-Hasher::~Hasher() { EVP_MD_CTX_free(context_); }
+Hasher::~Hasher() {
+    if (context_) crypto().context_free(context_);
+}
 
-void Hasher::update(std::string_view bytes) { EVP_DigestUpdate(context_, bytes.data(), bytes.size()); }
+void Hasher::update(std::string_view bytes) { crypto().update(context_, bytes.data(), bytes.size()); }
 
 Digest Hasher::finish() {
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    EVP_DigestFinal_ex(context_, raw, &length);
-    EVP_DigestInit_ex2(context_, fetched(algorithm_), nullptr);
+    crypto().final(context_, raw, &length);
+    crypto().init(context_, crypto().algorithm(algorithm_), nullptr);
     return Digest::from_hex(algorithm_, proa::hex(std::string_view(reinterpret_cast<char*>(raw), length)));
 }
 
