@@ -11,7 +11,7 @@ Result<ImageUsage> image_usage(Parts& parts) {
     std::map<std::string, int64_t> containers;
     for (auto& container : parts.containers.all()) containers[container->read([](const container::Record& record) { return record.image_id; })]++;
     ImageUsage usage;
-    usage.images = TRY(list_images(parts, docker::Filters(), true));
+    usage.images = TRY(list_images(parts, docker::Filters(), true, true));
     usage.layers_size = static_cast<int64_t>(parts.images.usage().layers);
     for (auto& image : usage.images) {
         auto found = containers.find(image.id);
