@@ -20,7 +20,7 @@ namespace proa::bundle {
 namespace {
 struct Globals {
     std::string root = "/run/proa-runtime", log, log_format = "text";
-    bool debug = false, rootless = false;
+    bool debug = false, rootless = false, systemd_cgroup = false;
 };
 
 struct Command {
@@ -58,6 +58,7 @@ Result<CreateOptions> create_options(const Globals& globals, const ParsedFlags& 
     if (options.bundle.empty()) options.bundle = ".";
     options.hand_over = TRY(hand_over_flags(flags));
     options.rootless = globals.rootless;
+    options.systemd_cgroup = globals.systemd_cgroup;
     options.no_pivot = flags.on("no-pivot");
     options.no_new_keyring = flags.on("no-new-keyring");
     options.detach = detach;
@@ -236,7 +237,7 @@ int run_command_line(const std::vector<std::string>& words) {
             globals.log.clear();
             return fail_with(globals, message, 1);
         }
-    if (parsed->on("systemd-cgroup")) return fail_with(globals, "--systemd-cgroup is not supported: use the cgroupfs driver", 1);
+    globals.systemd_cgroup = parsed->on("systemd-cgroup");
     if (globals.root[0] != '/') globals.root = os::join_path(os::read_link("/proc/self/cwd").value_or("/"), globals.root);
     for (auto& command : commands()) {
         if (command.name != parsed->rest[0]) continue;

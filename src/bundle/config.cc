@@ -12,6 +12,7 @@
 #include "bundle/config_numbers.h"
 #include "bundle/mount_options.h"
 #include "bundle/network_devices.h"
+#include "cgroup/scope.h"
 #include "os/file.h"
 #include "runtime/oci_names.h"
 
@@ -254,13 +255,17 @@ Result<void> read_kernel_habits(const json::Value& linux_part, runtime::Process&
     return {};
 }
 
-Result<std::string> cgroup_path_of(const json::Value& config, const std::string& container_id) {
+Result<void> read_cgroup(const json::Value& config, const PlanOptions& options, Plan& plan) {
     const std::string& path = config["linux"]["cgroupsPath"].as_string();
-    if (path.empty()) return "/" + container_id;
+    if (options.systemd_cgroup) {
+        plan.cgroup_scope = TRY(cgroup::parse_scope(path.empty() ? concat("system.slice:proa:", options.container_id) : path));
+        plan.cgroup_path = TRY(cgroup::path_of_scope(plan.cgroup_scope));
+        return {};
+    }
     if (split(path, ':').size() == 3) return fail(ErrorKind::Unsupported, concat("cgroupsPath ", quote(path), " is of systemd's form, which needs --systemd-cgroup"));
-    std::string clean = os::clean_path("/" + path);
-    if (clean == "/") return invalid("cgroupsPath is the root of the hierarchy");
-    return clean;
+    plan.cgroup_path = os::clean_path("/" + (path.empty() ? options.container_id : path));
+    if (plan.cgroup_path == "/") return invalid("cgroupsPath is the root of the hierarchy");
+    return {};
 }
 
 Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
@@ -278,7 +283,7 @@ Result<Plan> plan_of(const json::Value& config, const PlanOptions& options) {
     TRY(check_user_namespace(plan));
     TRY(read_root(config, options, plan));
     TRY(read_mounts(config, options, plan));
-    plan.cgroup_path = TRY(cgroup_path_of(config, options.container_id));
+    TRY(read_cgroup(config, options, plan));
     plan.limits = TRY(limits_of(linux_part["resources"], version));
     TRY(read_devices(linux_part, plan));
     if (options.rootless) plan.limits.devices.clear();  // the kernel already lets such a user make and open nothing

@@ -17,6 +17,7 @@ struct PlanOptions {
     bool no_pivot = false, no_new_keyring = false;
     std::string hook_state;       ///< hook_state_of(): what a seccomp listener gets
     bool rootless = false;        ///< without the rights to set device rules
+    bool systemd_cgroup = false;  ///< cgroupsPath is "slice:prefix:name" and names a scope
 };
 
 /// Errors: InvalidArgument naming the field; Unsupported for what this runtime does not do.
@@ -33,8 +34,8 @@ Result<void> read_kernel_habits(const json::Value& linux_part, runtime::Process&
 /// `version`: the bundle's ociVersion; a pids limit of 0 is a limit since 1.3.0 and meant "none" before.
 Result<cgroup::Limits> limits_of(const json::Value& resources, std::string_view version);
 
-/// linux.cgroupsPath as a path below every hierarchy.
-Result<std::string> cgroup_path_of(const json::Value& config, const std::string& container_id);
+/// linux.cgroupsPath as a path below every hierarchy (Plan::cgroup_path), with the systemd driver as a scope too.
+Result<void> read_cgroup(const json::Value& config, const PlanOptions& options, runtime::Plan& plan);
 
 /// The hooks of one kind ("poststop"), and the state that they get (runtime::hook_state_text).
 Result<std::vector<runtime::Hook>> hooks_of(const json::Value& config, std::string_view kind);

@@ -62,10 +62,10 @@ Result<Prepared> prepare(const CreateOptions& options) {
     json::Value config = TRY_WRAP("config.json", json::parse(*text));
     StateDirectory directory = TRY(StateDirectory::at(options.root, options.id));
     if (directory.load()) return fail(ErrorKind::Conflict, "container with given ID already exists");
-    PlanOptions plan_options{options.id, bundle, options.root + "/.seccomp", options.no_pivot, options.no_new_keyring, "", options.rootless};
+    PlanOptions plan_options{options.id, bundle, options.root + "/.seccomp", options.no_pivot, options.no_new_keyring, "", options.rootless, options.systemd_cgroup};
     runtime::Plan plan = TRY(plan_of(config, plan_options));
     TRY(check_console(options.hand_over, options.detach, plan.process.terminal));
-    if (options.rootless) TRY(settle_cgroup(plan, config));
+    if (options.rootless && plan.cgroup_scope.name.empty()) TRY(settle_cgroup(plan, config));
     if (!plan.cgroup_path.empty()) {
         auto inside = TRY(cgroup::Group::at(plan.cgroup_path)).processes();
         if (inside && !inside->empty()) return fail(ErrorKind::Conflict, "container's cgroup is not empty: " + concat(inside->size()) + " process(es) found");
@@ -77,6 +77,7 @@ Result<Prepared> prepare(const CreateOptions& options) {
     state.bundle = bundle;
     state.rootfs = plan.root.directory;
     state.cgroup_path = plan.cgroup_path;
+    state.cgroup_scope = plan.cgroup_scope.name;
     state.owner = owner_name();
     state.annotations = config["annotations"];
     state.creator_pid = ::getpid();

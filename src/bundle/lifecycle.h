@@ -24,6 +24,7 @@ struct CreateOptions {
     std::string root, id, bundle = ".";
     HandOver hand_over;
     bool no_pivot = false, no_new_keyring = false, detach = true, keep = false, no_subreaper = false;
+    bool systemd_cgroup = false;
     bool rootless = false;  ///< permission to make cgroups may be missing
 };
 

@@ -63,6 +63,7 @@ std::string state_text(const ContainerState& state) {
     object["bundle"] = state.bundle;
     object["rootfs"] = state.rootfs;
     object["cgroupPath"] = state.cgroup_path;
+    if (!state.cgroup_scope.empty()) object["cgroupScope"] = state.cgroup_scope;
     object["created"] = rfc3339_nano(state.created);
     object["owner"] = state.owner;
     object["annotations"] = state.annotations;
@@ -93,6 +94,7 @@ Result<ContainerState> parse_state(std::string_view text) {
     state.bundle = value["bundle"].as_string();
     state.rootfs = value["rootfs"].as_string();
     state.cgroup_path = value["cgroupPath"].as_string();
+    state.cgroup_scope = value["cgroupScope"].as_string();
     state.created = parse_rfc3339(value["created"].as_string()).value_or(kZeroTime);
     state.owner = value["owner"].as_string();
     state.annotations = value["annotations"];

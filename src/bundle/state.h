@@ -16,6 +16,7 @@ std::string_view status_name(Status status);
 
 struct ContainerState {
     std::string oci_version, id, bundle, rootfs, owner;
+    std::string cgroup_scope;  ///< with the systemd driver: the unit
     std::string cgroup_path;  ///< empty: a rootless container without a cgroup of its own
     json::Value annotations;
     int32_t pid = 0;

@@ -3,6 +3,7 @@
 #include "bundle/config.h"
 #include "bundle/flags.h"
 #include "bundle/lifecycle.h"
+#include "cgroup/scope.h"
 #include "os/file.h"
 
 namespace proa::bundle {
@@ -56,6 +57,7 @@ Result<void> update_container(const std::string& root, const std::string& id, co
         TRY(read_update_flags(flags, limits));
     }
     limits.devices.clear();  // they belong to create: an update would cut off what the container was given
+    if (!state.cgroup_scope.empty()) TRY(cgroup::set_scope_limits(state.cgroup_scope, limits));
     return TRY(group_of(state)).apply_without_devices(limits);
 }
 

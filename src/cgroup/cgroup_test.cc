@@ -262,7 +262,9 @@ TEST_F(OnHost, DecidesAboutDevicesAlikeOnBothVersions) {
     std::mt19937 random(7);
     auto pick = [&](std::initializer_list<int64_t> values) { return *(values.begin() + random() % values.size()); };
     int tried = 0;
-    for (int round = 0; round < 60; round++) {
+    // Each open of a number without a driver makes the kernel look for a module: slow under emulation (tests/guest).
+    const int rounds = ::getenv("PROA_GUEST") ? 12 : 60;
+    for (int round = 0; round < rounds; round++) {
         std::vector<DeviceRule> rules = {{random() % 2 == 0, 'a', -1, -1, "rwm"}};
         for (size_t i = random() % 6; i > 0; i--) {
             const char* kAccess[] = {"r", "w", "m", "rw", "rm", "rwm"};
@@ -285,7 +287,7 @@ TEST_F(OnHost, DecidesAboutDevicesAlikeOnBothVersions) {
         });
         EXPECT_EQ(by_files, expected) << "files, round " << round;
     }
-    EXPECT_GT(tried, 20);
+    EXPECT_GT(tried, rounds / 3);
     EXPECT_TRUE(os::remove_tree(directory).has_value());
 }
 

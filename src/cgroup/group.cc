@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cgroup/kernel_file.h"
+#include "cgroup/scope.h"
 #include "os/file.h"
 
 namespace proa::cgroup {
@@ -260,6 +261,7 @@ Result<void> Group::remove() const {
         auto removed = remove_group_tree(directory_in(hierarchy), deadline);
         if (!removed && first) first = std::move(removed);
     }
+    if (first && path_.ends_with(".scope")) (void)stop_scope_at(path_);  // systemd may be gone, and then nobody minds the unit
     return first;
 }
 

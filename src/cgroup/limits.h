@@ -93,4 +93,14 @@ struct Limits {
     }
 };
 
+/// A transient unit of systemd that holds a container's cgroup (cgroup/scope.h).
+struct Scope {
+    std::string slice;  ///< "system.slice"
+    std::string name;   ///< "proa-<id>.scope"; empty: no scope, the cgroup is made without systemd
+    template <class A>
+    void visit(A& a) {
+        a(slice, name);
+    }
+};
+
 }  // namespace proa::cgroup

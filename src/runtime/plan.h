@@ -206,6 +206,7 @@ struct Plan {
     std::vector<std::string> masked_paths, readonly_paths;
     std::vector<cgroup::NameValue> sysctls;
     std::string cgroup_path;  ///< below every hierarchy's mount point, e.g. "/proa/<id>"; empty: stay in the parent's cgroup
+    cgroup::Scope cgroup_scope;  ///< with the systemd driver: the unit that `cgroup_path` belongs to, started before the init
     cgroup::Limits limits;
     std::string init_path;  ///< `--init`: this host binary (static) is bound to /sbin/docker-init and runs args behind it; empty: none
     Process process;
@@ -215,7 +216,7 @@ struct Plan {
     template <class A>
     void visit(A& a) {
         a(version, container_id, namespaces, uid_mappings, gid_mappings, time_offsets, hostname, domainname, root, mounts, devices,
-          masked_paths, readonly_paths, sysctls, cgroup_path, limits, init_path, process, prestart_hooks, create_runtime_hooks,
+          masked_paths, readonly_paths, sysctls, cgroup_path, cgroup_scope, limits, init_path, process, prestart_hooks, create_runtime_hooks,
           create_container_hooks, start_container_hooks, poststart_hooks, poststop_hooks, hook_state);
     }
 };

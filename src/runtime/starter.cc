@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "cgroup/scope.h"
 #include "os/command.h"
 #include "os/file.h"
 #include "os/mount.h"
@@ -26,6 +27,7 @@ Starter::~Starter() {
     // Nothing of the container may be left: the init dies by its pidfd, its kind die with the pid namespace or the cgroup.
     parent_end_.reset();
     child_end_.reset();
+    end_placeholder();
     if (helper_ > 0) {
         ::kill(helper_, SIGKILL);
         (void)os::wait_for_exit(helper_);
@@ -135,9 +137,29 @@ Result<void> Starter::open_sources() {
 Result<void> Starter::create_group() {
     if (plan_.cgroup_path.empty()) return {};
     bool existed = TRY(cgroup::Group::at(plan_.cgroup_path)).exists();
+    if (!plan_.cgroup_scope.name.empty()) TRY(start_scope());
     group_ = TRY(cgroup::Group::create(plan_.cgroup_path));
     remove_group_ = !existed;
     return apply_devices_early();
+}
+
+/// systemd makes a scope around a process and ends it when it is empty; our init, however, is born into the cgroup. So another process stands
+/// there first.
+Result<void> Starter::start_scope() {
+    auto inside = TRY(cgroup::Group::at(plan_.cgroup_path)).processes();
+    if (inside && !inside->empty()) return fail(ErrorKind::Conflict, concat("unit ", plan_.cgroup_scope.name, " exists already and has ", inside->size(), " process(es)"), EEXIST);
+    placeholder_ = TRY(os::clone_process({}));
+    if (placeholder_.pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        for (;;) ::pause();
+    }
+    return cgroup::start_scope(plan_.cgroup_scope, placeholder_.pid, concat("Proa container ", plan_.container_id));
+}
+
+void Starter::end_placeholder() {
+    if (placeholder_.pid <= 0) return;
+    (void)os::send_signal(placeholder_.pidfd.get(), SIGKILL);
+    (void)os::wait_for_exit(std::exchange(placeholder_.pid, -1));
 }
 
 Result<void> Starter::adopt_group(cgroup::Group group) {
@@ -242,13 +264,16 @@ Result<Init> Starter::start() {
 }
 
 Result<Init> Starter::finish() {
+    if (init_.pid > 0) end_placeholder();
     if (group_) {
+        if (!plan_.cgroup_scope.name.empty()) TRY(cgroup::set_scope_limits(plan_.cgroup_scope.name, plan_.limits));
         TRY(group_->apply_without_devices(plan_.limits));
         if (!devices_later_ && unified_devices()) TRY(group_->apply_devices(plan_.limits.devices));
     }
     limits_applied_ = true;
     TRY(release_when_limited());
     TRY(converse());
+    end_placeholder();
     if (gate_ && streams_.gate_listener < 0) init_.start_gate = std::move(parent_end_);
     done_ = true;
     return std::move(init_);

@@ -45,10 +45,13 @@ private:
     bool remove_group_ = false;
     os::Fd unified_, parent_end_, child_end_;
     pid_t helper_ = -1;
+    os::Child placeholder_;  ///< the scope's first process, until the init is in it
     Init init_;
     int answers_left_ = 0;  ///< MapUsers and Prepared come before the limits' Go
     bool devices_later_ = false, limits_applied_ = false, done_ = false;
 
+    Result<void> start_scope();
+    void end_placeholder();
     bool needs_pause() const;
     bool unified_devices() const;
     Result<void> apply_devices_early();
