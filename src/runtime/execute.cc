@@ -190,6 +190,18 @@ Result<Init> converse(const ExecPlan& plan, int channel, pid_t helper) {
 }
 }  // namespace
 
+namespace {
+/// Where the init is, when that is a sub-group of the container's: on version 2 a group that hands controllers down takes no process, so docker-in-docker
+/// and systemd move theirs. man: cgroups(7), no internal processes
+std::string sub_group_of_init(const ExecPlan& plan) {
+    auto layout = cgroup::layout();
+    const cgroup::Hierarchy* unified = layout ? (*layout)->unified() : nullptr;
+    auto text = os::read_file(concat("/proc/", plan.init_pid, "/cgroup"));
+    std::string group = unified && text ? cgroup::path_in_hierarchy(*text, *unified) : "";
+    return group.starts_with(plan.cgroup_path + "/") ? group : "";
+}
+}  // namespace
+
 Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
     if (plan.version != kPlanVersion) return fail(ErrorKind::InvalidArgument, concat("plan of version ", plan.version, ", this is version ", kPlanVersion));
     auto init_pidfd = os::open_pidfd(plan.init_pid);
@@ -202,7 +214,14 @@ Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
     if (!group.empty()) unified = TRY(TRY(cgroup::Group::at(group)).open_unified());
     auto pair = TRY(os::make_socket_pair(os::SocketType::SeqPacket));
     // Born in the cgroup2 group, so that what it clones is there without a descriptor of the group.
-    os::Child helper = TRY(os::clone_process({0, unified.get()}));
+    auto born = os::clone_process({0, unified.get()});
+    if (!born && born.error().number() == EBUSY && plan.init_cgroup_path.empty()) {
+        if (auto below = sub_group_of_init(plan); !below.empty()) {
+            unified = TRY(TRY(cgroup::Group::at(below)).open_unified());
+            born = os::clone_process({0, unified.get()});
+        }
+    }
+    os::Child helper = TRY(std::move(born));
     if (helper.pid == 0) {
         unified.reset();
         pair.first.reset();
