@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "build/cache.h"
 #include "container/shim_supply.h"
+#include "engine/apparmor.h"
 #include "engine/build_image.h"
+#include "engine/container_cgroup.h"
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"
 #include "engine/instance.h"
@@ -54,8 +56,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     container::ExecTable execs;
     engine::ShimReports reports;
     auto monitor = TRY(container::Monitor::start(reports));
-    std::string cgroup_parent = os::join_path("/", settings.cgroup_parent.empty() ? "proa" : settings.cgroup_parent);
-    auto shims = TRY(container::ShimSupply::create({shim_path(), cgroup_parent, 2}));
+    auto shims = TRY(container::ShimSupply::create({shim_path(), engine::default_cgroup_parent(settings), 2}));
     engine::Parts* self = nullptr;
     engine::RestartScheduler restarts([&](const container::ContainerPointer& container) { engine::restart_by_policy(*self, container); });
     engine::HealthMonitor health;
@@ -66,6 +67,8 @@ Result<void> serve(engine::Settings& settings, int signals) {
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
+    auto profile = engine::load_default_apparmor_profile(paths);
+    if (!profile) log::error(profile.error().message());
     TRY(engine::restore_containers(parts));
     engine::sweep_builds(parts);
     shims->begin();

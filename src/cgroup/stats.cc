@@ -130,7 +130,7 @@ void read_memory_v2(const Reader& group, Stats& stats) {
     stats.memory_limit = limit("memory.max");
     stats.swap_usage = group.number("memory.swap.current");
     stats.swap_limit = limit("memory.swap.max");
-    stats.memory_failcnt = row(group.table("memory.events"), "max");
+    stats.memory_failcnt = row(group.table("memory.events"), "oom");  // what Docker shows as failcnt here
     stats.memory_stat = group.table("memory.stat");
 }
 
@@ -157,7 +157,8 @@ void read_io_v2(const Reader& group, Stats& stats) {
 
 void read_pids(const Reader& pids, Stats& stats) {
     stats.pids_current = pids.number("pids.current");
-    stats.pids_limit = pids.number("pids.max");
+    std::string limit = pids.text("pids.max");
+    stats.pids_limit = stats.v2 && trim(limit) == "max" ? UINT64_MAX : parse_uint(trim(limit)).value_or(0);
 }
 
 void read_hugepages(const Reader& huge, bool v2, Stats& stats) {

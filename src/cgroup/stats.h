@@ -29,7 +29,7 @@ struct Stats {
     uint64_t swap_usage = 0, swap_limit = 0;
     std::vector<std::pair<std::string, uint64_t>> memory_stat;  ///< every line of memory.stat
 
-    uint64_t pids_current = 0, pids_limit = 0;  ///< limit 0: unlimited
+    uint64_t pids_current = 0, pids_limit = 0;  ///< unlimited: 0 on v1, UINT64_MAX on v2 (Docker's own difference)
 
     std::vector<BlkioEntry> io_service_bytes, io_serviced, io_queued, io_service_time, io_wait_time, io_merged, io_time, sectors;
     std::vector<HugepageUsage> hugepages;

@@ -262,6 +262,13 @@ json::Object time_offsets_value(const std::vector<runtime::TimeOffset>& offsets)
     return object;
 }
 
+/// With a scope it is the form that runtimes take with --systemd-cgroup: "slice:prefix:name".
+std::string cgroups_path(const Plan& plan) {
+    auto& scope = plan.cgroup_scope;
+    auto stem = cut(trim_suffix(scope.name, ".scope"), "-");
+    return stem ? concat(scope.slice, ':', stem->first, ':', stem->second) : plan.cgroup_path;
+}
+
 Result<json::Value> linux_value(const Plan& plan, const OciFacts& facts) {
     json::Object value;
     value.set("namespaces", TRY(namespaces_value(plan, facts)));
@@ -269,7 +276,7 @@ Result<json::Value> linux_value(const Plan& plan, const OciFacts& facts) {
     set_if(value, "gidMappings", mappings_value(plan.gid_mappings));
     set_if(value, "timeOffsets", time_offsets_value(plan.time_offsets));
     value.set("devices", devices_value(plan.devices));
-    value.set("cgroupsPath", plan.cgroup_path);
+    value.set("cgroupsPath", cgroups_path(plan));
     value.set("resources", resources_value(plan.limits));
     auto sysctls = names_and_values(plan.sysctls);
     // config.json has a field for it since 1.1 only, and runtimes of before pass over that.

@@ -454,6 +454,7 @@ Result<runtime::Plan> make_plan(const Record& record, const PlanInputs& inputs) 
     plan.root.directory = inputs.rootfs_directory;
     plan.root.readonly = host.readonly_rootfs;
     plan.cgroup_path = inputs.cgroup_path;
+    plan.cgroup_scope = inputs.cgroup_scope;
     plan.limits = TRY(make_limits(host));
     plan.init_path = inputs.init_path;
     add_namespaces(plan, host, inputs);
@@ -487,8 +488,7 @@ Result<runtime::Process> make_exec_process(const Record& record, const docker::E
         docker::HostConfig privileged = record.host_config;
         privileged.privileged = true;
         process.capabilities = TRY(capability_sets(privileged));
-        process.seccomp_bpf.clear();
-        process.apparmor_profile.clear();
+        process.seccomp_bpf.clear();  // the AppArmor profile stays the container's, as with Docker
     }
     return process;
 }

@@ -14,6 +14,7 @@ struct PlanInputs {
     int32_t network_pid = 0, ipc_pid = 0, pid_pid = 0;  ///< namespaces joined from these processes ("container:X"), 0: none
     bool host_network = false;
     std::string cgroup_path;
+    cgroup::Scope cgroup_scope;              ///< with the systemd driver
     bool cgroup_v2 = false;
     std::string seccomp_bpf;
     uint32_t seccomp_flags = 0;

@@ -24,6 +24,8 @@ struct Record {
     bool manually_stopped = false;       ///< by stop or kill: `unless-stopped` and `always` honour it at boot
     bool removing = false;               ///< a removal has begun; boot finishes it
     std::string log_path;
+    std::string cgroup_path;             ///< of the last start
+    std::string apparmor_profile;        ///< of the last start; "" where the host has no AppArmor
 };
 
 /// What only a running container has: addresses and published ports.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cgroup/group.h"
+#include "engine/container_cgroup.h"
 #include "engine/start_container.h"
 #include "network/statistics.h"
 #include "os/file.h"
@@ -78,7 +79,7 @@ json::Value memory_object(const StatsSample& sample) {
     memory.set("usage", counters.memory_usage);
     if (!counters.v2) memory.set("max_usage", counters.memory_max_usage);
     memory.set("stats", std::move(details));
-    if (!counters.v2 && counters.memory_failcnt > 0) memory.set("failcnt", counters.memory_failcnt);
+    if (counters.memory_failcnt > 0) memory.set("failcnt", counters.memory_failcnt);
     memory.set("limit", counters.memory_limit == 0 || counters.memory_limit > total ? total : counters.memory_limit);
     return memory;
 }

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "container/plan.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/container_network.h"
 #include "engine/find_image.h"
@@ -173,6 +174,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     fill_host_defaults(host, config, *parts.settings());
     auto limit_warnings = TRY(discard_unsupported_limits(host.resources));
     TRY(validate_container(config, host));
+    TRY(check_cgroup_parent(cgroup_driver(*parts.settings()), host.resources.cgroup_parent));
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));
     TRY(check_shared_network(config, host));

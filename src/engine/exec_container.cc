@@ -9,6 +9,7 @@
 #include "container/plan.h"
 #include "container/shim_link.h"
 #include "engine/attach_container.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/foreign_runtime.h"
 #include "engine/start_container.h"

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cgroup/group.h"
 #include "container/shim_supply.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"

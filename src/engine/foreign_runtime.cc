@@ -96,6 +96,7 @@ Result<std::optional<ForeignRuntime>> prepare_foreign_runtime(const Parts& parts
     ForeignRuntime foreign;
     foreign.program = TRY(locate_for_start(*runtime, parts.paths.state(record.id)));
     foreign.arguments = {"--root", state_root(parts, record.host_config.runtime)};
+    if (!plan.cgroup_scope.name.empty()) foreign.arguments.push_back("--systemd-cgroup");
     foreign.arguments.insert(foreign.arguments.end(), runtime->arguments.begin(), runtime->arguments.end());
     foreign.bundle = bundle_of(parts, record);
     foreign.root = plan.root.directory;

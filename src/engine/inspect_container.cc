@@ -45,6 +45,7 @@ Result<docker::ContainerInspect> inspect_container(Parts& parts, const container
     view.restart_count = record.restart_count;
     view.driver = "overlay2";
     view.platform = record.platform;
+    view.app_armor_profile = record.apparmor_profile;
     auto execs = parts.execs.running_in(record.id);
     if (!execs.empty()) view.exec_ids = std::move(execs);
     view.host_config = record.host_config;

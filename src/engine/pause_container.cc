@@ -1,6 +1,7 @@
 #include "engine/pause_container.h"
 
 #include "cgroup/group.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/health_monitor.h"
 #include "engine/start_container.h"

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cgroup/group.h"
 #include "container/monitor.h"
+#include "engine/container_cgroup.h"
 #include "engine/default_network.h"
 #include "engine/finish_container.h"
 #include "engine/health_monitor.h"

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cgroup/scope.h"
+#include "engine/container_cgroup.h"
 #include "engine/log_drivers.h"
 #include "engine/settings_directives.h"
 #include "os/file.h"
@@ -118,10 +120,10 @@ Result<void> check_exec_opts(const Settings& settings) {
         auto parts = cut(option, "=");
         if (!parts || trim(parts->first) != "native.cgroupdriver") return invalid(concat("exec option ", quote(option), " is not supported yet by proad"));
         std::string_view driver = trim(parts->second);
-        if (driver == "systemd") return invalid("native.cgroupdriver option systemd is not supported yet by proad: use cgroupfs");
-        if (driver != "cgroupfs") return invalid(concat("native.cgroupdriver option ", driver, " not supported"));
+        if (driver != "cgroupfs" && driver != "systemd") return invalid(concat("native.cgroupdriver option ", driver, " not supported"));
     }
-    return {};
+    if (cgroup_driver(settings) == CgroupDriver::Systemd) TRY(cgroup::check_systemd());
+    return check_cgroup_parent(cgroup_driver(settings), settings.cgroup_parent);
 }
 
 Result<void> check_network(const Settings& settings) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "cgroup/scope.h"
 #include "os/file.h"
 
 namespace proa::engine {
@@ -230,7 +231,10 @@ TEST_F(SettingsTest, refuses_what_cannot_start) {
     EXPECT_EQ(outcome(R"({"log-opts":{"zz":"1"}})"), "failed to set log opts: failed to set log opts: unknown log opt 'zz' for json-file log driver");
     EXPECT_EQ(outcome(R"({"default-runtime":"zz"})"), "specified default runtime 'zz' does not exist");
     EXPECT_EQ(outcome(R"({"runtimes":{"proa":{"path":"/x"}}})"), "runtime name 'proa' is reserved");
-    EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=systemd"]})"), "native.cgroupdriver option systemd is not supported yet by proad: use cgroupfs");
+    auto systemd = cgroup::check_systemd();  // what this host can do decides
+    EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=systemd"]})"), systemd ? "OK" : systemd.error().message());
+    EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=systemd"],"cgroup-parent":"/not/a/slice"})"),
+              systemd ? "cgroup-parent for systemd cgroup should be a valid slice named as \"xxx.slice\"" : systemd.error().message());
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=zz"]})"), "native.cgroupdriver option zz not supported");
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=cgroupfs"]})"), "OK");
     EXPECT_EQ(outcome(R"({"registry-mirrors":["zz"]})"), "invalid mirror: unsupported scheme \"\" in \"zz\"");

@@ -10,6 +10,8 @@
 #include "container/monitor.h"
 #include "container/plan.h"
 #include "container/shim_supply.h"
+#include "engine/apparmor.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/container_files.h"
 #include "engine/default_network.h"
@@ -162,11 +164,14 @@ void note_failure(Parts& parts, const ContainerPointer& container, int64_t exit_
     (void)os::remove_tree(parts.paths.state(record.id));
 }
 
-/// Address and ports are kept before the launch: a daemon that dies in between finds them when it finds the container running.
-Result<void> note_endpoints(Parts& parts, const ContainerPointer& container, const NetworkAttachment& network) {
+/// Address, ports and cgroup are kept before the launch: a daemon that dies in between finds them when it finds the container running.
+Result<void> note_placement(Parts& parts, const ContainerPointer& container, const NetworkAttachment& network, const std::string& apparmor_profile) {
+    std::string path = cgroup_path(parts, container->record());
     auto record = container->change([&](Record& record) {
         record.networks = network.networks;
         record.ports = network.ports;
+        record.cgroup_path = path;
+        record.apparmor_profile = apparmor_profile;
         return record;
     });
     return parts.records.save(record, container::RecordStore::Durable::No);
@@ -191,13 +196,6 @@ void note_running(const ContainerPointer& container, const Paths& paths, int64_t
 
 }  // namespace
 
-std::string cgroup_path(const Parts& parts, const Record& record) {
-    std::string parent = record.host_config.resources.cgroup_parent;
-    if (parent.empty()) parent = parts.settings()->cgroup_parent;
-    if (parent.empty()) parent = "/proa";
-    return os::join_path("/" + parent, record.id);
-}
-
 Result<void> start_container_locked(Parts& parts, const ContainerPointer& container) {
     auto record = container->record();
     TRY(check_startable(record));
@@ -217,7 +215,9 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
         note_failure(parts, container, exit_code, error.message());
         return fail(std::move(error));
     };
-    if (auto noted = note_endpoints(parts, container, network); !noted) return give_up(std::move(noted).error(), 128);
+    auto profile = apparmor_profile_of(parts.paths, record.host_config);
+    if (!profile) return give_up(std::move(profile).error(), 128);
+    if (auto noted = note_placement(parts, container, network, *profile); !noted) return give_up(std::move(noted).error(), 128);
     auto plan = make_start_plan(parts, record, network);
     if (!plan) return give_up(std::move(plan).error(), 128);
     auto foreign = prepare_foreign_runtime(parts, record, plan->plan, network);

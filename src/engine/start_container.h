@@ -14,7 +14,4 @@ Result<void> start_container_locked(Parts& parts, const container::ContainerPoin
 /// A planned restart: as start_container(), and a failure plans the next one.
 void restart_by_policy(Parts& parts, const container::ContainerPointer& container);
 
-/// The container's cgroup below every hierarchy, "/proa/<id>" unless --cgroup-parent says otherwise.
-std::string cgroup_path(const Parts& parts, const container::Record& record);
-
 }  // namespace proa::engine

@@ -6,6 +6,8 @@
 
 #include "cgroup/layout.h"
 #include "container/cdi.h"
+#include "engine/apparmor.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_files.h"
 #include "engine/foreign_runtime.h"
 #include "engine/seccomp_profiles.h"
@@ -53,6 +55,7 @@ Result<container::PlanInputs> process_inputs(Parts& parts, const Record& record)
     auto filter = TRY(parts.seccomp.filter(TRY(seccomp_profile_of(parts, record)), TRY(container::capability_sets(record.host_config))));
     inputs.seccomp_bpf = std::move(filter.bpf);
     inputs.seccomp_flags = filter.flags;
+    inputs.apparmor_profile = TRY(apparmor_profile_of(parts.paths, record.host_config));
     for (auto& [name, ulimit] : settings->default_ulimits) inputs.default_ulimits.push_back(ulimit);
     inputs.default_shm_size = settings->default_shm_size;
     return inputs;
@@ -128,6 +131,7 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
     TRY(join_ipc(parts, record, inputs, network, start.trees));
     if (host.pid_mode.starts_with("container:")) inputs.pid_pid = TRY(joined_pid(parts, host.pid_mode, "PID"));
     inputs.cgroup_path = cgroup_path(parts, record);
+    inputs.cgroup_scope = cgroup_scope(parts, record);
     inputs.cgroup_v2 = TRY(cgroup::layout())->version == cgroup::Version::V2;
     bool wants_init = host.init.value_or(parts.settings()->init);
     if (wants_init) inputs.init_path = init_program(*parts.settings());

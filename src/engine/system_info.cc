@@ -6,6 +6,8 @@
 
 #include "base/id.h"
 #include "cgroup/layout.h"
+#include "engine/apparmor.h"
+#include "engine/container_cgroup.h"
 #include "engine/default_network.h"
 #include "engine/settings.h"
 #include "os/file.h"
@@ -202,7 +204,7 @@ Result<json::Value> system_info(Parts& parts) {
     info.set("NGoroutines", os::list_directory("/proc/self/task").value_or(std::vector<std::string>()).size());
     info.set("SystemTime", rfc3339_nano(now()));
     info.set("LoggingDriver", settings.log_driver);
-    info.set("CgroupDriver", "cgroupfs");
+    info.set("CgroupDriver", name_of(cgroup_driver(settings)));
     info.set("CgroupVersion", v2 ? "2" : "1");
     info.set("NEventsListener", parts.events.subscriber_count());
     info.set("KernelVersion", name.release);
@@ -220,7 +222,9 @@ Result<json::Value> system_info(Parts& parts) {
     info.set("Runtimes", runtimes_value(settings));
     info.set("DefaultRuntime", settings.default_runtime);
     info.set("LiveRestoreEnabled", true);
-    json::Array security{json::Value(concat("name=seccomp,profile=", settings.seccomp_profile))};
+    json::Array security;
+    if (has_apparmor()) security.emplace_back("name=apparmor");
+    security.emplace_back(concat("name=seccomp,profile=", settings.seccomp_profile));
     if (v2) security.emplace_back("name=cgroupns");
     if (settings.no_new_privileges) security.emplace_back("name=no-new-privileges");
     info.set("SecurityOptions", std::move(security));

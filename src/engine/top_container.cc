@@ -3,6 +3,7 @@
 #include <set>
 
 #include "cgroup/group.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/start_container.h"
 #include "os/command.h"

@@ -1,7 +1,7 @@
 #include "engine/update_container.h"
 
-#include "cgroup/group.h"
 #include "container/plan.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/kernel_limits.h"
 #include "engine/start_container.h"
@@ -57,8 +57,7 @@ Result<std::vector<std::string>> update_container(Parts& parts, const container:
     TRY(validate_container(docker::ContainerConfig{}, asked));
     auto warnings = TRY(discard_unsupported_limits(merged.resources));
     if (record.state.running && !record.state.restarting) {
-        auto group = TRY(cgroup::Group::at(cgroup_path(parts, record)));
-        TRY_WRAP(concat("Cannot update container ", record.id), group.apply_without_devices(TRY(container::make_limits(merged))));
+        TRY_WRAP(concat("Cannot update container ", record.id), apply_limits(parts, record, TRY(container::make_limits(merged))));
     }
     auto saved = container->change([&](container::Record& record) {
         record.host_config = merged;

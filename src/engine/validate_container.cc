@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "container/plan.h"
+#include "engine/apparmor.h"
 #include "engine/health_monitor.h"
 #include "os/file.h"
 
@@ -125,6 +126,7 @@ Result<void> validate_host(const docker::HostConfig& host) {
     TRY(validate_restart_policy(host));
     TRY(validate_ports(host));
     TRY(validate_modes(host));
+    TRY(check_apparmor_option(host));
     TRY(container::capability_sets(host));
     if (host.oom_score_adj < -1000 || host.oom_score_adj > 1000)
         return invalid(concat("Invalid value ", host.oom_score_adj, ", range for oom score adj is [-1000, 1000]"));
