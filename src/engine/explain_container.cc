@@ -11,6 +11,7 @@
 #include "codec/tar.h"
 #include "container/log_reader.h"
 #include "engine/container_archive.h"
+#include "engine/container_cgroup.h"
 #include "engine/log_drivers.h"
 #include "engine/start_container.h"
 #include "schema/oci/image.h"
