@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -285,6 +286,12 @@ Result<void> change_propagation(const std::string& path, unsigned long flags) {
 Result<void> unmount(const std::string& path, int flags) {
     if (::umount2(path.c_str(), flags) < 0 && errno != EINVAL && errno != ENOENT) return fail_errno("umount", path);
     return {};
+}
+
+Result<bool> is_mount_point(int fd) {
+    struct statx info;
+    if (::statx(fd, "", AT_EMPTY_PATH, 0, &info) < 0) return fail_errno("statx");
+    return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 Result<int64_t> filesystem_magic(int fd) {

@@ -63,6 +63,9 @@ Result<void> change_propagation(const std::string& path, unsigned long flags);
 /// umount2(2); a path that is no mount point is no error.
 Result<void> unmount(const std::string& path, int flags);
 
+/// Whether `fd` refers to the root of a mount. man: statx(2), Linux 5.8
+Result<bool> is_mount_point(int fd);
+
 /// fstatfs(2)'s type of the file system that holds `fd`.
 Result<int64_t> filesystem_magic(int fd);
 
