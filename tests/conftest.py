@@ -104,6 +104,8 @@ def tidy(request):
     http = Http(engine.socket)
     for container in http.get("/containers/json?all=1").json() or []:
         http.delete(f"/containers/{container['Id']}?force=1&v=1")
+    for volume in http.get("/volumes").json()["Volumes"] or []:
+        http.delete(f"/volumes/{volume['Name']}?force=1")
     keep = {"busybox:latest", "odd:latest", "wrongarch:latest", "configured:latest", "hello-world:latest"}
     for image in http.get("/images/json").json() or []:
         for tag in image.get("RepoTags") or [image["Id"]]:

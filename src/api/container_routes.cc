@@ -63,6 +63,21 @@ Result<void> list(Call& call, Parts& parts) {
     return call.respond_json(200, TRY(engine::list_containers(parts.containers, options, sources, writer)));
 }
 
+/// Mounts as clients of older versions mean them. API: version history, 1.42 to 1.48.
+Result<void> shape_mounts(docker::HostConfig& host, ApiVersion version) {
+    for (auto& mount : host.mounts) {
+        if (mount.type == "image" && version < ApiVersion(1, 48)) return fail(ErrorKind::InvalidArgument, "Mount type \"Image\" needs API v1.48 or newer");
+        if (mount.volume_options && version < ApiVersion(1, 45)) mount.volume_options->subpath.clear();
+        if (mount.bind_options && version < ApiVersion(1, 44)) mount.bind_options->read_only_non_recursive = mount.bind_options->read_only_force_recursive = false;
+        if (version >= ApiVersion(1, 42)) continue;
+        if (mount.bind_options) mount.bind_options->create_mountpoint = false;
+        if (mount.type != "bind") mount.bind_options.reset();
+        if (mount.type != "volume") mount.volume_options.reset();
+        if (mount.type != "tmpfs") mount.tmpfs_options.reset();
+    }
+    return {};
+}
+
 Result<void> create(Call& call, Parts& parts) {
     auto body = TRY(call.read_json(EmptyBody::Refused));
     if (!body || body->is_null() || body->as_object().empty())
@@ -70,6 +85,7 @@ Result<void> create(Call& call, Parts& parts) {
     wrap_bare_texts(*body);
     docker::CreateRequest request;
     if (auto decoded = json::decode(*body, request); !decoded) return fail(ErrorKind::InvalidArgument, "invalid JSON: " + decoded.error().message());
+    TRY(shape_mounts(request.host_config, call.version()));
     auto created = TRY(engine::create_container(parts, std::move(request), engine::CreateOptions{call.text("name"), call.text("platform")}));
     json::Object answer;
     answer.set("Id", created.id);

@@ -45,8 +45,6 @@ void add_network_routes(Router& router, Parts& parts) {
         return fail(ErrorKind::NotFound, concat("network ", call.parameter("id"), " not found"));
     });
     router.post("/networks/create", [](Call&) -> Result<void> { return fail(ErrorKind::Unsupported, "user-defined networks are not supported yet by this engine"); });
-    router.post("/volumes/create", [](Call&) -> Result<void> { return fail(ErrorKind::Unsupported, "volumes are not supported yet by this engine; use a host path"); });
-    router.get("/volumes", [](Call& call) -> Result<void> { return call.respond_json(200, R"({"Volumes":[],"Warnings":null})"); });
 }
 
 }  // namespace proa::api

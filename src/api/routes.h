@@ -14,6 +14,7 @@ void add_image_routes(Router& router, engine::Parts& parts);
 void add_build_routes(Router& router, engine::Parts& parts);
 void add_network_routes(Router& router, engine::Parts& parts);
 void add_registry_routes(Router& router, engine::Parts& parts);  ///< push, login, search, distribution
+void add_volume_routes(Router& router, engine::Parts& parts);
 void add_system_routes(Router& router, engine::Parts& parts);
 
 }  // namespace proa::api

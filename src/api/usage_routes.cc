@@ -5,6 +5,7 @@
 #include "engine/explain_container.h"
 #include "engine/find_image.h"
 #include "engine/list_containers.h"
+#include "engine/volumes.h"
 #include "store/image_store.h"
 
 namespace proa::api {
@@ -77,9 +78,19 @@ Result<void> disk_usage(Call& call, Parts& parts) {
         }
         if (modern) answer.set("ContainerUsage", usage_of(containers.as_array(), active, size, reclaimable, verbose));
     }
-    if (wants("volume")) volumes = json::Array();
+    int64_t volumes_active = 0, volumes_size = 0, volumes_reclaimable = 0;
+    if (wants("volume")) {
+        volumes = json::Array();
+        for (auto& volume : engine::volume_usage(parts)) {
+            int64_t size = std::max<int64_t>(0, volume.usage->size);
+            volumes_size += size;
+            if (volume.usage->ref_count > 0) volumes_active++;
+            else volumes_reclaimable += size;
+            volumes.array().push_back(json::to_value(volume));
+        }
+    }
     if (wants("build-cache")) caches = json::Array();
-    if (modern && wants("volume")) answer.set("VolumeUsage", usage_of({}, 0, 0, 0, verbose));
+    if (modern && wants("volume")) answer.set("VolumeUsage", usage_of(volumes.as_array(), volumes_active, volumes_size, volumes_reclaimable, verbose));
     if (modern && wants("build-cache")) answer.set("BuildCacheUsage", usage_of({}, 0, 0, 0, verbose));
     if (legacy) {
         answer.set("LayersSize", layers_size);

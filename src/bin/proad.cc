@@ -28,6 +28,7 @@
 #include "os/file.h"
 #include "os/signal.h"
 #include "store/image_store.h"
+#include "volume/store.h"
 
 namespace proa {
 
@@ -48,6 +49,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto instance = TRY(engine::Instance::claim(settings, paths));
     auto records = TRY(container::RecordStore::open(paths.data_root + "/records.db"));
     auto images = TRY(store::ImageStore::open(paths.data_root));
+    auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins()));
     auto network = TRY(engine::DefaultNetwork::open(settings, paths));
     engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");
     build::Cache builds(paths.data_root + "/build");
@@ -63,7 +65,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::LogForwarder logs;
     engine::CurrentSettings current(settings);
     engine::Transfers transfers;
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *network, restarts, seccomp, health, builds, logs, transfers};
+    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *volumes, *network, restarts, seccomp, health, builds, logs, transfers};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
@@ -74,7 +76,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
-    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_registry_routes, api::add_build_routes, api::add_network_routes, api::add_system_routes})
+    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_registry_routes, api::add_build_routes, api::add_network_routes, api::add_volume_routes, api::add_system_routes})
         add(router, parts);
     http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
     TRY(api::open_listeners(settings, server));

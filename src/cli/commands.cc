@@ -125,11 +125,17 @@ std::span<const Place> places() {
         {"system", {"events"}, &kEvents},
         {"system", {"info"}, &kInfo},
         {"system", {"prune"}, &kSystemPrune},
+        {"volume", {"clone"}, &kVolumeClone},
         {"volume", {"create"}, &kVolumeCreate},
+        {"volume", {"export"}, &kVolumeExport},
+        {"volume", {"import"}, &kVolumeImport},
         {"volume", {"inspect"}, &kVolumeInspect},
         {"volume", {"ls", "list"}, &kVolumeList},
         {"volume", {"prune"}, &kVolumePrune},
+        {"volume", {"rename"}, &kVolumeRename},
         {"volume", {"rm", "remove"}, &kVolumeRemove},
+        {"volume", {"snapshot"}, &kVolumeSnapshot},
+        {"volume", {"update"}, &kVolumeUpdate},
     };
     return kPlaces;
 }

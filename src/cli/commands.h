@@ -8,7 +8,8 @@ extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContainerInspect,
     kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogs, kNetworkConnect, kNetworkCreate,
     kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRemove,
     kRemoveImage, kRename, kRestart, kRun, kSave, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,
-    kVersion, kVolumeCreate, kVolumeInspect, kVolumeList, kVolumePrune, kVolumeRemove, kWait, kWhy, kCompletion;
+    kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune, kVolumeRemove, kVolumeRename, kVolumeSnapshot,
+    kVolumeUpdate, kWait, kWhy, kCompletion;
 
 /// The help text of every --format flag of a list.
 inline constexpr const char* kFormatHelp =

@@ -177,6 +177,7 @@ private:
         if (key == "bind-propagation") bind().propagation = to_lower(*value);
         else if (key == "bind-nonrecursive") bind().non_recursive = TRY(mount_bool(key, value));
         else if (key == "bind-create-src") bind().create_mountpoint = TRY(mount_bool(key, value));
+        else if (key == "bind-idmap") bind().id_map = *value;
         else if (key == "bind-recursive") return recursive(*value);
         else if (key == "volume-subpath") volume().subpath = *value;
         else if (key == "volume-nocopy") volume().no_copy = TRY(mount_bool(key, value));

@@ -16,11 +16,22 @@ const Flag kListFlags[] = {
     {"quiet", 'q', FlagType::Bool, "Only display volume names"},
 };
 const Flag kCreateFlags[] = {
+    {"availability", 0, FlagType::String, "Cluster Volume availability (\"active\", \"pause\", \"drain\")", nullptr, "active", kHidden},
     {"driver", 'd', FlagType::String, "Specify volume driver name", "(default \"local\")", "local"},
+    {"group", 0, FlagType::String, "Cluster Volume group (cluster volumes)", nullptr, "", kHidden},
     {"label", 0, FlagType::List, "Set metadata for a volume"},
+    {"limit-bytes", 0, FlagType::Bytes, "Minimum size of the Cluster Volume in bytes", nullptr, "", kHidden},
     {"name", 0, FlagType::String, "Specify volume name", nullptr, "", kHidden},
     {"opt", 'o', FlagType::Map, "Set driver specific options", "(default map[])"},
+    {"required-bytes", 0, FlagType::Bytes, "Maximum size of the Cluster Volume in bytes", nullptr, "", kHidden},
+    {"scope", 0, FlagType::String, "Cluster Volume access scope (\"single\", \"multi\")", nullptr, "single", kHidden},
+    {"secret", 0, FlagType::Map, "Cluster Volume secrets", nullptr, "", kHidden},
+    {"sharing", 0, FlagType::String, "Cluster Volume access sharing (\"none\", \"readonly\", \"onewriter\", \"all\")", nullptr, "none", kHidden},
+    {"topology-preferred", 0, FlagType::List, "A topology that the Cluster Volume would be preferred in", nullptr, "", kHidden},
+    {"topology-required", 0, FlagType::List, "A topology that the Cluster Volume must be accessible from", nullptr, "", kHidden},
+    {"type", 0, FlagType::String, "Cluster Volume access type (\"mount\", \"block\")", nullptr, "block", kHidden},
 };
+const Flag kUpdateFlags[] = {{"availability", 0, FlagType::String, "Cluster Volume availability (\"active\", \"pause\", \"drain\")", "(default \"active\")", "active"}};
 const Flag kRemoveFlags[] = {{"force", 'f', FlagType::Bool, "Force the removal of one or more volumes"}};
 const Column kColumns[] = {{"Name", "VOLUME NAME"}, {"Driver", "DRIVER"}, {"Scope", "SCOPE"}, {"Availability", "AVAILABILITY"}, {"Mountpoint", "MOUNTPOINT"},
                            {"Labels", "LABELS"}, {"Links", "LINKS"}, {"Size", "SIZE"}, {"Group", "GROUP"}, {"Status", "STATUS"}};
@@ -60,6 +71,8 @@ Result<int> list(Invocation& call) {
 
 Result<int> create(Invocation& call) {
     auto& flags = call.flags;
+    for (auto cluster : {"availability", "group", "limit-bytes", "required-bytes", "scope", "secret", "sharing", "topology-preferred", "topology-required", "type"})
+        if (flags.changed(cluster)) return fail(ErrorKind::Unsupported, concat("\"--", std::string_view(cluster), "\" requires the Docker daemon to run in swarm mode, which this build does not support"));
     std::string name = flags.text("name");
     if (!call.arguments.empty()) {
         if (!name.empty()) return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify a volume-name through both --name and as a positional arg");
@@ -80,6 +93,15 @@ Result<int> create(Invocation& call) {
     return 0;
 }
 
+/// Only volumes of a cluster can be changed, and they need a swarm.
+Result<int> update(Invocation& call) {
+    client::Client& engine = *TRY(ready_engine(call));
+    if (call.arguments.empty()) return fail(ErrorKind::NotFound, "Error: No such volume: ");
+    json::Value volume = TRY(engine.json({.path = "/volumes/" + call.arguments[0]}));
+    if (volume["ClusterVolume"].is_null()) return fail(ErrorKind::InvalidArgument, "Can only update cluster volumes");
+    return fail(ErrorKind::Unsupported, "cluster volumes are not supported by this build");
+}
+
 Result<int> remove(Invocation& call) {
     client::Client& engine = *TRY(ready_engine(call));
     return for_each_argument(call.arguments, [&](const std::string& name) -> Result<std::string> {
@@ -95,5 +117,7 @@ const Command kVolumeList = {"[OPTIONS]", "List volumes", kListFlags, kNoArgumen
 const Command kVolumeCreate = {"[OPTIONS] [VOLUME]", "Create a volume", kCreateFlags, at_most(1), create};
 const Command kVolumeRemove = {"[OPTIONS] VOLUME [VOLUME...]", "Remove one or more volumes", kRemoveFlags, at_least(1), remove, true,
                                "Remove one or more volumes. You cannot remove a volume that is in use by a container."};
+
+const Command kVolumeUpdate = {"[OPTIONS] [VOLUME]", "Update a volume (cluster volumes only)", kUpdateFlags, at_most(1), update};
 
 }  // namespace proa::cli

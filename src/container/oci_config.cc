@@ -142,13 +142,15 @@ json::Value mount_options(const runtime::Mount& mount) {
 
 bool is_shared(Propagation propagation) { return propagation == Propagation::Shared || propagation == Propagation::RecursiveShared; }
 
-Result<json::Value> mounts_value(const Plan& plan) {
+Result<json::Value> mounts_value(const Plan& plan, const OciFacts& facts) {
     json::Array list;
-    for (auto& mount : plan.mounts) {
-        if (mount.descriptor >= 0) return unsupported(concat("a mount on ", mount.destination, " by descriptor"));
+    for (size_t i = 0; i < plan.mounts.size(); i++) {
+        auto& mount = plan.mounts[i];
+        if (mount.descriptor >= 0 && facts.mount_prefix.empty()) return unsupported(concat("a mount on ", mount.destination, " by descriptor"));
+        std::string source = mount.descriptor >= 0 ? concat(facts.mount_prefix, i) : mount.source;
         // The root file system lives in a mount namespace of the shim's own, which passes nothing back to the host.
         if (is_shared(mount.propagation)) return unsupported(concat("shared bind propagation on ", mount.destination));
-        json::Object one{{"destination", mount.destination}, {"type", mount.flags & MS_BIND ? "bind" : mount.type}, {"source", mount.source}};
+        json::Object one{{"destination", mount.destination}, {"type", mount.flags & MS_BIND ? "bind" : mount.type}, {"source", source}};
         one.set("options", mount_options(mount));
         set_if(one, "uidMappings", mappings_value(mount.uid_mappings));
         set_if(one, "gidMappings", mappings_value(mount.gid_mappings));
@@ -301,7 +303,7 @@ Result<std::string> oci_config(const Plan& plan, const OciFacts& facts) {
     config.set("process", TRY(process_value(plan.process, facts.identity)));
     config.set("root", json::Object{{"path", facts.root_path}, {"readonly", plan.root.readonly}});
     set_if(config, "hostname", plan.hostname);
-    config.set("mounts", TRY(mounts_value(plan)));
+    config.set("mounts", TRY(mounts_value(plan, facts)));
     config.set("linux", TRY(linux_value(plan, facts)));
     return json::print(std::move(config));
 }

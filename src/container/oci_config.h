@@ -15,6 +15,7 @@ struct OciFacts {
     std::string root_path;                      ///< where the root file system is mounted when the runtime works
     runtime::Identity identity;                 ///< the plan's user in numbers
     json::Value seccomp;                        ///< linux.seccomp; null: none
+    std::string mount_prefix;                   ///< a mount whose source is a descriptor finds it at this path with its index behind
     std::vector<std::string> descriptor_paths;  ///< a path for each descriptor that the plan counts, valid while the runtime creates
 };
 

@@ -137,15 +137,16 @@ Result<Mount> tmpfs_mount(const std::string& destination, std::string_view optio
 }
 
 /// The record's binds, volumes and tmpfs mounts, parents before children.
-Result<void> add_user_mounts(std::vector<Mount>& mounts, Propagation& root_propagation, const Record& record) {
+Result<void> add_user_mounts(std::vector<Mount>& mounts, Propagation& root_propagation, const Record& record, const PlanInputs& inputs) {
     std::vector<Mount> user;
     for (auto& point : record.mounts) {
         if (point.type == "tmpfs") continue;
         Mount mount = bind_mount(point.source, point.destination, !point.rw);
         mount.recursive_readonly_if_possible = !point.rw;
+        if (auto tree = inputs.mount_descriptors.find(point.destination); tree != inputs.mount_descriptors.end()) mount.descriptor = tree->second;
         mount.propagation = propagation_from(point.propagation, Propagation::RecursivePrivate);
         for (auto& request : record.host_config.mounts) {
-            if (request.target != point.destination || !request.bind_options) continue;
+            if (os::clean_path(request.target) != point.destination || !request.bind_options) continue;
             if (request.bind_options->non_recursive) mount.flags &= ~static_cast<uint64_t>(MS_REC);
             if (request.bind_options->read_only_non_recursive) mount.recursive_readonly_if_possible = false;
             if (request.bind_options->read_only_force_recursive) mount.recursive_set = MOUNT_ATTR_RDONLY;
@@ -459,7 +460,7 @@ Result<runtime::Plan> make_plan(const Record& record, const PlanInputs& inputs) 
     plan.init_path = inputs.init_path;
     add_namespaces(plan, host, inputs);
     add_default_mounts(plan.mounts, host, inputs);
-    TRY(add_user_mounts(plan.mounts, plan.root.propagation, record));
+    TRY(add_user_mounts(plan.mounts, plan.root.propagation, record, inputs));
     add_engine_files(plan.mounts, inputs);
     TRY(add_devices(plan, host));
     if (host.masked_paths) plan.masked_paths = *host.masked_paths;

@@ -11,6 +11,7 @@ struct PlanInputs {
     std::string hosts_path, hostname_path, resolv_conf_path;  ///< "" leaves the image's own file
     int network_descriptor = -1;             ///< plan descriptor of the network namespace; -1: the host's, or `joined_pid`'s
     int shm_descriptor = -1;                 ///< with ipc_pid: plan descriptor of a detached copy of that container's /dev/shm
+    std::map<std::string, int> mount_descriptors;  ///< plan descriptors of mount sources that are no host path, by destination
     int32_t network_pid = 0, ipc_pid = 0, pid_pid = 0;  ///< namespaces joined from these processes ("container:X"), 0: none
     bool host_network = false;
     std::string cgroup_path;

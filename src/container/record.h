@@ -19,6 +19,7 @@ struct Record {
     docker::ContainerState state;
     docker::PortMap ports;               ///< published ports while running
     std::vector<docker::MountPoint> mounts;
+    std::vector<std::string> anonymous_volumes;  ///< those of `mounts` that nobody named: they go away with the container
     std::string sandbox_id, sandbox_key;
     int64_t restart_count = 0;
     bool manually_stopped = false;       ///< by stop or kill: `unless-stopped` and `always` honour it at boot

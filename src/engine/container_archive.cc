@@ -9,6 +9,7 @@
 #include "archive/helper.h"
 #include "codec/compression.h"
 #include "engine/container_events.h"
+#include "engine/container_mounts.h"
 #include "os/file.h"
 #include "shim/records.h"
 #include "store/image_store.h"
@@ -37,17 +38,20 @@ Result<os::Fd> open_running_root(Parts& parts, const Record& record, Verb verb) 
 bool has_process(const docker::ContainerState& state) { return state.running && !state.restarting && state.pid > 0; }
 
 /// The root of a container that does not run: overlay and binds, parents before what lies in them.
-Result<void> plan_stopped_root(Parts& parts, const Record& record, runtime::Plan& plan) {
+Result<void> plan_stopped_root(Parts& parts, const Record& record, const Request& request, runtime::Plan& plan, std::vector<std::shared_ptr<void>>& lease) {
     auto layer = parts.images.writable_layer(record.id);
     plan.root.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
     plan.root.overlay_upper = layer.upper;
     plan.root.overlay_work = layer.work;
     plan.root.directory = layer.merged;
     for (auto& point : record.mounts) {
-        if ((point.type != "bind" && point.type != "volume") || point.source.empty() || !os::exists(point.source)) continue;
+        auto source = lend_mount(parts, record, point, lease);
+        bool wanted = os::clean_path("/" + request.path).starts_with(point.destination);
+        if (!source && wanted) return fail(std::move(source).error());
+        if (!source || source->empty()) continue;
         runtime::Mount mount;
         mount.destination = point.destination;
-        mount.source = point.source;
+        mount.source = *source;
         mount.flags = MS_BIND | MS_REC;
         mount.propagation = runtime::Propagation::RecursivePrivate;
         plan.mounts.push_back(std::move(mount));
@@ -58,6 +62,7 @@ Result<void> plan_stopped_root(Parts& parts, const Record& record, runtime::Plan
 
 /// A helper at work. A container that does not run cannot be started, removed or copied to by another one meanwhile.
 struct Session {
+    std::vector<std::shared_ptr<void>> lease;  ///< of volumes; given back before the operation
     std::unique_lock<std::timed_mutex> operation;
     Helper helper;
 };
@@ -69,7 +74,7 @@ Result<Session> begin_session(Parts& parts, const ContainerPointer& container, R
     if (has_process(record.state)) {
         if (auto root = open_running_root(parts, record, request.verb)) {
             request.running = true;
-            return Session{{}, TRY(Helper::start(helper_program(), request, root->get()))};
+            return Session{{}, {}, TRY(Helper::start(helper_program(), request, root->get()))};
         }
     }
     std::unique_lock operation(container->operation());
@@ -78,11 +83,12 @@ Result<Session> begin_session(Parts& parts, const ContainerPointer& container, R
     if (has_process(record.state)) {
         auto root = TRY(open_running_root(parts, record, request.verb));
         request.running = true;
-        return Session{{}, TRY(Helper::start(helper_program(), request, root.get()))};
+        return Session{{}, {}, TRY(Helper::start(helper_program(), request, root.get()))};
     }
-    TRY(plan_stopped_root(parts, record, request.plan));
+    std::vector<std::shared_ptr<void>> lease;
+    TRY(plan_stopped_root(parts, record, request, request.plan, lease));
     auto helper = TRY(Helper::start(helper_program(), request, -1));
-    return Session{std::move(operation), std::move(helper)};
+    return Session{std::move(lease), std::move(operation), std::move(helper)};
 }
 
 Result<Request> path_request(Verb verb, const std::string& reference, const std::string& path) {

@@ -6,6 +6,7 @@
 #include "container/plan.h"
 #include "engine/container_cgroup.h"
 #include "engine/container_events.h"
+#include "engine/container_mounts.h"
 #include "engine/container_network.h"
 #include "engine/find_image.h"
 #include "engine/foreign_runtime.h"
@@ -191,7 +192,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     if (!record.config.labels) record.config.labels.emplace();
     record.host_config = host;
     TRY(settle_process(record));
-    record.mounts = TRY(resolve_mounts(config, host));
+    auto mounts = TRY(plan_mounts(parts, config, host));
     if (record.config.hostname.empty()) record.config.hostname = TRY(default_hostname(parts, record));
     record.networks = TRY(initial_networks(host, request.networking_config));
     if (host.log_config.type == "json-file") record.log_path = parts.paths.container_file(record.id, record.id + "-json.log");
@@ -201,15 +202,22 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     auto kept = [&]() -> Result<void> {
         TRY(os::make_directory(parts.paths.container(record.id), 0710));
         TRY(parts.images.create_writable_layer(record.id, TRY(codec::Digest::parse(record.manifest_digest))));
+        TRY(make_mounts(parts, record, std::move(mounts)));
+        container->change([&](Record& kept) {
+            kept.mounts = record.mounts;
+            kept.anonymous_volumes = record.anonymous_volumes;
+        });
         auto durability = host.auto_remove ? container::RecordStore::Durable::No : container::RecordStore::Durable::Yes;
         return parts.records.save(record, durability);
     }();
     if (!kept) {
         parts.containers.remove(*container);
+        drop_mounts(parts, record, true);
         (void)parts.images.remove_writable_layer(record.id);      // the record's error is the one to report
         (void)os::remove_tree(parts.paths.container(record.id));
-        return fail(std::move(kept).error().wrap("create container"));
+        return fail(std::move(kept).error());
     }
+    claim_mounts(parts, record);
     publish_container_event(parts.events, *container, "create");
     return Created{record.id, collect_warnings(host, image, std::move(limit_warnings))};
 }

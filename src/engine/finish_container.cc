@@ -5,6 +5,7 @@
 #include "container/shim_supply.h"
 #include "engine/container_cgroup.h"
 #include "engine/container_events.h"
+#include "engine/container_mounts.h"
 #include "engine/default_network.h"
 #include "engine/health_monitor.h"
 #include "engine/log_forwarder.h"
@@ -62,9 +63,10 @@ void end_remains(Parts& parts, const Record& record) {
         if (!*step) log::warn(concat("what container ", record.id, " left could not be removed: ", step->error().message()));
 }
 
-/// Network first, then `die`: the order that Docker's clients see.
+/// Network first, volumes, then `die`: the order that Docker's clients see.
 void publish_end(Parts& parts, const ContainerPointer& container, const Record& before, const container::ContainerExit& exit) {
     publish_network_events(parts.events, before, "disconnect");
+    detach_mounts(parts, before);
     int64_t seconds = std::max<int64_t>(0, exit.finished.seconds - before.state.started_at.seconds);
     publish_container_event(parts.events, *container, "die", {{"exitCode", concat(exit.exit_code)}, {"execDuration", concat(seconds)}});
 }
@@ -97,7 +99,7 @@ void finish_container(Parts& parts, const ContainerPointer& container, const con
     container->notify_exited(exit.exit_code);
     release_shim(parts, exit);
     if (!remove) return;
-    auto removed = remove_container_locked(parts, container);
+    auto removed = remove_container_locked(parts, container, true);
     if (!removed) {
         log::error(removed.error().message());
         container->notify_removed(exit.exit_code, removed.error().message());

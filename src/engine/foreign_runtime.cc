@@ -67,6 +67,7 @@ std::string state_root(const Parts& parts, const std::string& runtime_name) {
 Result<void> write_bundle(const Parts& parts, const Record& record, const runtime::Plan& plan, const NetworkAttachment& network) {
     container::OciFacts facts;
     facts.root_path = plan.root.directory;
+    facts.mount_prefix = bundle_of(parts, record) + "/mount-";
     facts.identity = TRY(container::identity_in_layers(plan.process, plan.root));
     facts.seccomp = TRY(SeccompProfiles::oci(TRY(seccomp_profile_of(parts, record)), plan.process.capabilities));
     // The namespace's own path: the attachment keeps the descriptor until the start is over.

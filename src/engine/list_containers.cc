@@ -138,7 +138,9 @@ bool matches_attachments(const Record& record, const Selection& selection) {
     return filters.matches("isolation", record.host_config.isolation);
 }
 
-docker::ContainerSummary summarise(const Record& record) {
+}  // namespace
+
+docker::ContainerSummary summarise_container(const Record& record) {
     docker::ContainerSummary summary;
     summary.id = record.id;
     summary.names = {"/" + record.name};
@@ -154,10 +156,12 @@ docker::ContainerSummary summarise(const Record& record) {
     summary.host_config.annotations = record.host_config.annotations;
     summary.network_settings.networks = record.networks;
     summary.mounts = record.mounts;
+    for (auto& mount : summary.mounts) {  // as Docker: where an anonymous volume lies is told by inspect only
+        auto& names = record.anonymous_volumes;
+        if (mount.mode.empty() && std::find(names.begin(), names.end(), mount.name) != names.end()) mount.source.clear();
+    }
     return summary;
 }
-
-}  // namespace
 
 std::string status_text(const docker::ContainerState& state) {
     int64_t at = now().unix_nano();
@@ -222,11 +226,11 @@ Result<std::string> list_containers(const container::Table& table, const ListOpt
         if (count++ > 0) list += ',';
         if (options.size) {
             auto record = container->record();
-            auto summary = summarise(record);
+            auto summary = summarise_container(record);
             std::tie(summary.size_rw, summary.size_root_fs) = sources.sizes(record);
             list += writer.write(summary);
         } else {
-            container->append_rendering(list, purpose, [&](const Record& record) { return writer.write(summarise(record)); });
+            container->append_rendering(list, purpose, [&](const Record& record) { return writer.write(summarise_container(record)); });
         }
         if (options.limit > 0 && count >= options.limit) break;
     }

@@ -27,6 +27,9 @@ struct ListWriter {
 /// `ps`, newest first: a JSON list. Errors: InvalidArgument (filters), NotFound (`before`/`since` name a missing container).
 Result<std::string> list_containers(const container::Table& table, const ListOptions& options, const ListSources& sources, const ListWriter& writer);
 
+/// An entry of the list, without sizes.
+docker::ContainerSummary summarise_container(const container::Record& record);
+
 /// "Up 5 minutes (Paused)", "Exited (0) 2 hours ago", "Created" ...
 std::string status_text(const docker::ContainerState& state);
 /// The command as `ps` shows it: words joined, those with spaces quoted.

@@ -14,6 +14,10 @@ namespace proa::build {
 class Cache;
 }
 
+namespace proa::volume {
+class Store;
+}
+
 namespace proa::container {
 class Monitor;
 class ShimSupply;
@@ -39,6 +43,7 @@ struct Parts {
     container::Monitor& monitor;
     container::ShimSupply& shims;
     store::ImageStore& images;
+    volume::Store& volumes;
     DefaultNetwork& network;
     RestartScheduler& restarts;
     SeccompProfiles& seccomp;

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "volume/plugin_directories.h"
 
 namespace proa::engine {
 
@@ -14,6 +15,10 @@ struct Paths {
     std::string container_file(std::string_view id, std::string_view name) const { return concat(data_root, "/containers/", id, '/', name); }
     std::string states() const { return exec_root + "/containers"; }
     std::string state(std::string_view id) const { return concat(exec_root, "/containers/", id); }
+    /// Docker's own places, and one below the exec root for plugins of this engine alone.
+    volume::PluginDirectories volume_plugins() const {
+        return {{exec_root + "/plugins", "/run/docker/plugins"}, {"/etc/docker/plugins", "/usr/lib/docker/plugins"}};
+    }
     std::string namespaces() const { return exec_root + "/netns"; }
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/container_events.h"
+#include "engine/container_mounts.h"
 #include "engine/restart_scheduler.h"
 #include "engine/stop_container.h"
 #include "os/file.h"
@@ -37,7 +38,7 @@ Result<void> end_by_force(Parts& parts, const ContainerPointer& container) {
 
 }  // namespace
 
-Result<void> remove_container_locked(Parts& parts, const ContainerPointer& container) {
+Result<void> remove_container_locked(Parts& parts, const ContainerPointer& container, bool volumes) {
     auto record = container->record();
     auto durability = record.host_config.auto_remove ? container::RecordStore::Durable::No : container::RecordStore::Durable::Yes;
     container->change([](Record& record) {
@@ -48,6 +49,7 @@ Result<void> remove_container_locked(Parts& parts, const ContainerPointer& conta
         TRY(os::remove_tree(parts.paths.state(record.id)));
         TRY(parts.images.remove_writable_layer(record.id));
         TRY(os::remove_tree(parts.paths.container(record.id)));
+        drop_mounts(parts, record, volumes);
         return parts.records.remove(record.id, durability);
     }();
     if (!removed) {
@@ -75,7 +77,7 @@ Result<void> remove_container(Parts& parts, const ContainerPointer& container, c
     // With AutoRemove the end that we just caused may have removed it already.
     if (!parts.containers.find(container->id())) return {};
     TRY(container->read([&](const Record& record) { return check_removable(record, false); }));
-    return remove_container_locked(parts, container);
+    return remove_container_locked(parts, container, options.volumes || container->read([](const Record& record) { return record.host_config.auto_remove; }));
 }
 
 }  // namespace proa::engine

@@ -10,7 +10,7 @@ struct RemoveOptions {
 /// Removes a container with all that belongs to it; returns when nothing is left.
 /// Errors: Conflict (it runs, or a removal is under way), Unsupported (link).
 Result<void> remove_container(Parts& parts, const container::ContainerPointer& container, const RemoveOptions& options);
-/// The same with the operation held by the caller, for a container that does not run.
-Result<void> remove_container_locked(Parts& parts, const container::ContainerPointer& container);
+/// The same with the operation held by the caller, for a container that does not run; `volumes`: its anonymous ones too.
+Result<void> remove_container_locked(Parts& parts, const container::ContainerPointer& container, bool volumes);
 
 }  // namespace proa::engine

@@ -9,6 +9,7 @@
 #include "cgroup/group.h"
 #include "container/monitor.h"
 #include "engine/container_cgroup.h"
+#include "engine/container_mounts.h"
 #include "engine/default_network.h"
 #include "engine/finish_container.h"
 #include "engine/health_monitor.h"
@@ -141,10 +142,18 @@ void remove_stray_cgroups(Parts& parts, const std::set<std::string>& running_pat
     }
 }
 
+/// What starts and creates of the daemon before us left of volumes.
+void settle_volumes(Parts& parts) {
+    auto unmounted = parts.volumes.unmount_unused();
+    if (!unmounted) log::error(concat("a volume that nobody uses could not be unmounted: ", unmounted.error().message()));
+    auto removed = parts.volumes.remove_unclaimed();
+    if (!removed) log::error(concat("a volume of a container that was never created could not be removed: ", removed.error().message()));
+}
+
 }  // namespace
 
 Result<void> restore_containers(Parts& parts) {
-    std::set<std::string> known, running_cgroups;
+    std::set<std::string> known, layers, running_cgroups;
     for (auto& record : TRY(parts.records.load_all())) {
         auto container = std::make_shared<container::Container>(record);
         auto added = parts.containers.add(container);
@@ -153,22 +162,30 @@ Result<void> restore_containers(Parts& parts) {
             continue;
         }
         known.insert(record.id);
+        layers.insert(record.id);
+        for (auto& name : image_mount_layers(record)) layers.insert(name);
+        adopt_mounts(parts, record);
     }
-    TRY(parts.images.keep_writable_layers(known));
+    TRY(parts.images.keep_writable_layers(layers));
     for (auto& container : parts.containers.all()) {
         auto record = container->record();
         if (record.removing) {
-            auto removed = remove_container_locked(parts, container);
+            auto removed = remove_container_locked(parts, container, record.host_config.auto_remove);
             if (!removed) log::error(removed.error().message());
             continue;
         }
         restore_one(parts, container);
     }
-    for (auto& container : parts.containers.all())
-        if (container->state().running) running_cgroups.insert(cgroup_path(parts, container->record()));
+    for (auto& container : parts.containers.all()) {
+        if (container->state().running) {
+            running_cgroups.insert(cgroup_path(parts, container->record()));
+            adopt_mounts(parts, container->record());
+        }
+    }
     remove_strangers(parts.paths.containers(), known);
     remove_strangers(parts.paths.states(), known);
     remove_stray_cgroups(parts, running_cgroups);
+    settle_volumes(parts);
     return parts.network.reconcile();
 }
 

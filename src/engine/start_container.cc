@@ -14,6 +14,7 @@
 #include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/container_files.h"
+#include "engine/container_mounts.h"
 #include "engine/default_network.h"
 #include "engine/foreign_runtime.h"
 #include "engine/health_monitor.h"
@@ -212,13 +213,16 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     auto give_up = [&](Error error, int64_t exit_code) -> Result<void> {
         parts.network.detach(record);
         publish_network_events(parts.events, record, "disconnect");
+        detach_mounts(parts, record);
         note_failure(parts, container, exit_code, error.message());
         return fail(std::move(error));
     };
     auto profile = apparmor_profile_of(parts.paths, record.host_config);
     if (!profile) return give_up(std::move(profile).error(), 128);
     if (auto noted = note_placement(parts, container, network, *profile); !noted) return give_up(std::move(noted).error(), 128);
-    auto plan = make_start_plan(parts, record, network);
+    auto mounts = attach_mounts(parts, record);
+    if (!mounts) return give_up(std::move(mounts).error(), 128);
+    auto plan = make_start_plan(parts, record, network, std::move(*mounts));
     if (!plan) return give_up(std::move(plan).error(), 128);
     auto foreign = prepare_foreign_runtime(parts, record, plan->plan, network);
     if (!foreign) {
@@ -253,7 +257,7 @@ Result<void> start_container(Parts& parts, const ContainerPointer& container) {
     auto started = start_container_locked(parts, container);
     bool failed = !started && !started.error().is(ErrorKind::NotModified) && !started.error().is(ErrorKind::Conflict);
     if (failed && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
-        auto removed = remove_container_locked(parts, container);
+        auto removed = remove_container_locked(parts, container, true);
         if (!removed) log::error(removed.error().message());
     }
     return started;

@@ -10,6 +10,7 @@
 #include "engine/container_cgroup.h"
 #include "engine/container_files.h"
 #include "engine/foreign_runtime.h"
+#include "engine/mount_owners.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
 #include "engine/settings.h"
@@ -112,7 +113,7 @@ Result<std::vector<std::string>> cdi_names(const docker::DeviceRequest& request)
 
 }  // namespace
 
-Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const NetworkAttachment& network) {
+Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const NetworkAttachment& network, MountAttachment mounts) {
     auto& host = record.host_config;
     StartPlan start;
     container::PlanInputs inputs = TRY(process_inputs(parts, record));
@@ -129,6 +130,10 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
     inputs.host_network = host.network_mode == "host";
     if (host.network_mode.starts_with("container:")) inputs.network_pid = TRY(joined_pid(parts, host.network_mode, "network"));
     TRY(join_ipc(parts, record, inputs, network, start.trees));
+    for (size_t i = 0; i < mounts.trees.size(); i++) {
+        start.trees.push_back(std::move(mounts.trees[i]));
+        inputs.mount_descriptors[mounts.destinations[i]] = (network.sandbox ? 1 : 0) + static_cast<int>(start.trees.size()) - 1;
+    }
     if (host.pid_mode.starts_with("container:")) inputs.pid_pid = TRY(joined_pid(parts, host.pid_mode, "PID"));
     inputs.cgroup_path = cgroup_path(parts, record);
     inputs.cgroup_scope = cgroup_scope(parts, record);
@@ -142,6 +147,7 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
         devices.insert(devices.end(), names.begin(), names.end());
     }
     if (!devices.empty()) TRY(container::inject_cdi_devices(start.plan, devices, cdi_directories()));
+    TRY(fit_owners(record, start.plan));
     return start;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "container/plan.h"
+#include "engine/container_mounts.h"
 #include "engine/default_network.h"
 #include "engine/parts.h"
 
@@ -12,7 +13,7 @@ struct StartPlan {
 
 /// Everything the record's start needs, resolved: layers, files, joined namespaces, devices, seccomp filter.
 /// Errors: Conflict "can't join IPC of container X: non-shareable IPC (hint: use IpcMode:shareable for the donor container)" and the like.
-Result<StartPlan> make_start_plan(Parts& parts, const container::Record& record, const NetworkAttachment& network);
+Result<StartPlan> make_start_plan(Parts& parts, const container::Record& record, const NetworkAttachment& network, MountAttachment mounts);
 
 /// The parts of that which an exec needs too: filter, privileges, limits.
 Result<container::PlanInputs> process_inputs(Parts& parts, const container::Record& record);

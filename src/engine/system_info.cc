@@ -12,6 +12,7 @@
 #include "engine/settings.h"
 #include "os/file.h"
 #include "store/image_store.h"
+#include "volume/store.h"
 
 namespace proa::engine {
 
@@ -113,9 +114,9 @@ json::Value registry_value(const Settings& settings) {
     return registry;
 }
 
-void add_docker_constants(json::Object& info, const Settings& settings) {
+void add_docker_constants(json::Object& info, const Settings& settings, const std::vector<std::string>& volume_drivers) {
     json::Object plugins;
-    plugins.set("Volume", strings({"local"}));
+    plugins.set("Volume", json::Value::strings(volume_drivers));
     plugins.set("Network", strings({"bridge", "host", "null"}));
     plugins.set("Authorization", json::Value());
     plugins.set("Log", strings({"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}));
@@ -197,7 +198,7 @@ Result<json::Value> system_info(Parts& parts) {
     info.set("Driver", "overlay2");
     info.set("DriverStatus", json::Array{pair_of("Backing Filesystem", backing_filesystem(parts.paths.data_root)), pair_of("Supports d_type", "true"),
                                          pair_of("Using metacopy", "false"), pair_of("Native Overlay Diff", "true"), pair_of("userxattr", "false")});
-    add_docker_constants(info, settings);
+    add_docker_constants(info, settings, parts.volumes.driver_names());
     add_kernel_facts(info, v2, *layout);
     info.set("Debug", settings.debug);
     info.set("NFd", os::list_directory("/proc/self/fd").value_or(std::vector<std::string>()).size());

@@ -24,7 +24,6 @@ Unexpected not_yet(std::string_view field, std::string_view value = "") {
 Result<void> refuse_unsupported(const docker::ContainerConfig& config, const docker::HostConfig& host) {
     auto& resources = host.resources;
     if (!config.mac_address.empty()) return not_yet("MacAddress");
-    if (host.volumes_from && !host.volumes_from->empty()) return not_yet("VolumesFrom");
     if (host.links && !host.links->empty()) return not_yet("Links");
     if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
     if (resources.cpu_count != 0 || resources.cpu_percent != 0) return invalid("Windows daemons only: CpuCount and CpuPercent are not supported on Linux");
@@ -146,104 +145,12 @@ Result<void> validate_host(const docker::HostConfig& host) {
     return {};
 }
 
-constexpr std::string_view kPropagations[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
-
-bool is_propagation(std::string_view option) {
-    return std::find(std::begin(kPropagations), std::end(kPropagations), option) != std::end(kPropagations);
-}
-
-/// `-v source:destination[:options]`.
-Result<docker::MountPoint> parse_bind(const std::string& bind) {
-    auto parts = split(bind, ':');
-    auto bad = [&] { return invalid(concat("invalid volume specification: '", bind, "'")); };
-    if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty()) return bad();
-    docker::MountPoint point;
-    point.type = "bind";
-    point.source = parts[0];
-    point.destination = os::clean_path(parts[1]);
-    if (!parts[1].starts_with('/'))
-        return invalid(concat("invalid volume specification: '", bind, "': invalid mount config for type \"volume\": invalid mount path: '", parts[1], "' mount path must be absolute"));
-    if (point.destination == "/") return invalid(concat("invalid volume specification: '", bind, "': invalid mount config for type \"bind\": invalid specification: destination can't be '/'"));
-    point.propagation = "rprivate";
-    if (parts.size() == 3) point.mode = parts[2];
-    for (auto& option : split_nonempty(point.mode, ',')) {
-        if (option == "ro" || option == "readonly") point.rw = false;
-        else if (is_propagation(option)) point.propagation = option;
-        else if (option == "rw" || option == "z" || option == "Z" || option == "nocopy" || option == "consistent" || option == "cached" || option == "delegated") continue;
-        else return invalid(concat("invalid mode: ", point.mode));
-    }
-    if (!parts[0].starts_with('/')) {
-        point.type = "volume";
-        return fail(ErrorKind::Unsupported, concat("named volume ", quote(parts[0]), ": volumes are not supported yet by this engine; use a host path"));
-    }
-    point.source = os::clean_path(point.source);
-    return point;
-}
-
-Result<std::optional<docker::MountPoint>> parse_mount(const docker::MountRequest& request) {
-    auto bad = [&](std::string_view why) { return invalid(concat("invalid mount config for type ", quote(request.type), ": ", why)); };
-    if (request.target.empty()) return bad("field Target must not be empty");
-    if (!request.target.starts_with('/')) return bad(concat("invalid mount path: '", request.target, "' mount path must be absolute"));
-    if (os::clean_path(request.target) == "/") return bad("invalid specification: destination can't be '/'");
-    if (request.type == "tmpfs") {
-        if (!request.source.empty()) return bad("field Source must not be specified");
-        return std::optional<docker::MountPoint>();
-    }
-    if (request.type != "bind") {
-        if (request.type == "volume" || request.type == "image" || request.type == "cluster")
-            return fail(ErrorKind::Unsupported, concat("mount type ", request.type, " is not supported yet by this engine"));
-        return invalid(concat("mount type unknown: ", quote(request.type)));
-    }
-    if (request.source.empty()) return bad("field Source must not be empty");
-    if (!request.source.starts_with('/')) return bad(concat("invalid mount path: '", request.source, "' mount path must be absolute"));
-    docker::MountPoint point;
-    point.type = "bind";
-    point.source = os::clean_path(request.source);
-    point.destination = os::clean_path(request.target);
-    point.rw = !request.read_only;
-    point.propagation = request.bind_options && !request.bind_options->propagation.empty() ? request.bind_options->propagation : "rprivate";
-    if (!is_propagation(point.propagation)) return bad(concat("invalid propagation mode: ", point.propagation));
-    if (!os::exists(point.source)) {
-        if (!request.bind_options || !request.bind_options->create_mountpoint) return bad(concat("bind source path does not exist: ", point.source));
-        TRY(os::make_directories(point.source, 0755));
-    }
-    return std::optional(std::move(point));
-}
-
 }  // namespace
 
 Result<void> validate_container(const docker::ContainerConfig& config, const docker::HostConfig& host) {
     TRY(validate_config(config));
     TRY(validate_host(host));
     return refuse_unsupported(config, host);
-}
-
-Result<std::vector<docker::MountPoint>> resolve_mounts(const docker::ContainerConfig& config, const docker::HostConfig& host) {
-    std::vector<docker::MountPoint> points;
-    std::set<std::string> destinations;
-    auto claim = [&](const std::string& destination) -> Result<void> {
-        if (!destinations.insert(destination).second) return invalid(concat("Duplicate mount point: ", destination));
-        return {};
-    };
-    for (auto& bind : host.binds.value_or(std::vector<std::string>())) {
-        docker::MountPoint point = TRY(parse_bind(bind));
-        TRY(claim(point.destination));
-        if (!os::exists(point.source)) TRY_WRAP("create bind source", os::make_directories(point.source, 0755));
-        points.push_back(std::move(point));
-    }
-    for (auto& request : host.mounts) {
-        auto point = TRY(parse_mount(request));
-        TRY(claim(os::clean_path(request.target)));
-        if (point) points.push_back(std::move(*point));
-    }
-    for (auto& [destination, options] : host.tmpfs) {
-        if (!destination.starts_with('/')) return invalid(concat("invalid mount path: '", destination, "' mount path must be absolute"));
-        TRY(claim(os::clean_path(destination)));
-    }
-    for (auto& [destination, empty] : config.volumes.value_or(docker::Set()))
-        if (!destinations.contains(os::clean_path(destination)))
-            return fail(ErrorKind::Unsupported, concat("anonymous volume ", destination, ": volumes are not supported yet by this engine; mount something at that path"));
-    return points;
 }
 
 Result<int> parse_signal(std::string_view text) {

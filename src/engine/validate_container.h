@@ -7,10 +7,6 @@ namespace proa::engine {
 /// Errors: InvalidArgument, Unsupported.
 Result<void> validate_container(const docker::ContainerConfig& config, const docker::HostConfig& host);
 
-/// The record's mounts of `-v` and `--mount`: sources made absolute, duplicates and bad forms refused.
-/// A bind source named in `Binds` is created as a directory when it is missing, as Docker does; one in `Mounts` must exist.
-Result<std::vector<docker::MountPoint>> resolve_mounts(const docker::ContainerConfig& config, const docker::HostConfig& host);
-
 /// Number of a signal by name or number ("SIGTERM", "term", "15"). Errors: InvalidArgument `invalid signal: FOO`.
 Result<int> parse_signal(std::string_view text);
 

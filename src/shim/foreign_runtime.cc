@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -86,6 +87,22 @@ Result<void> ForeignRuntime::mount_root(const runtime::Root& root) {
     os::Fd target = TRY(os::open_file(settings_.rootfs_mount, O_PATH | O_DIRECTORY));
     TRY(os::mount_overlay({root.overlay_lower, root.overlay_upper, root.overlay_work}, target.get(), false, settings_.rootfs_mount));
     is_mounted_ = true;
+    return {};
+}
+
+Result<void> ForeignRuntime::mount_sources(const std::vector<runtime::Mount>& mounts, const std::vector<int>& descriptors) {
+    for (size_t i = 0; i < mounts.size(); i++) {
+        if (mounts[i].descriptor < 0) continue;
+        auto index = static_cast<size_t>(mounts[i].descriptor);
+        if (index >= descriptors.size()) return fail(ErrorKind::InvalidArgument, concat("mount source descriptor ", index, " was not handed over"));
+        std::string path = concat(settings_.bundle, "/mount-", i);
+        struct stat st;
+        if (::fstat(descriptors[index], &st) < 0) return fail_errno("stat", mounts[i].destination);
+        if (S_ISDIR(st.st_mode)) TRY(os::make_directories(path, 0700));
+        else TRY(os::write_file(path, "", 0600));
+        os::Fd target = TRY(os::open_file(path, O_PATH));
+        TRY(os::move_mount(descriptors[index], target.get(), path));
+    }
     return {};
 }
 

@@ -24,6 +24,8 @@ public:
     /// Moves the calling process into a mount namespace of its own and mounts the overlay there, so that nothing of it is left
     /// on the host when the process ends. Once, before create().
     Result<void> mount_root(const runtime::Root& root);
+    /// Attaches the sources of mounts that are descriptors at `<bundle>/mount-<index of the mount>`, in that mount namespace.
+    Result<void> mount_sources(const std::vector<runtime::Mount>& mounts, const std::vector<int>& descriptors);
     /// `create` and `start`. Errors: the last error of the runtime's log; number ENOENT or EACCES where it says that the program
     /// was not found or may not be executed. Nothing of the container is left after an error.
     Result<runtime::Init> launch(const runtime::Streams& streams, bool terminal);

@@ -136,6 +136,7 @@ Result<runtime::Init> Shim::start_container(const Launch& message, runtime::Plan
         foreign_.emplace(ForeignRuntime::Settings{message.foreign_runtime, message.foreign_runtime_args, message.container_id,
                                                   message.bundle_directory, message.state_directory, message.rootfs_mount});
         TRY(foreign_->mount_root(plan.root));
+        TRY(foreign_->mount_sources(plan.mounts, descriptors));
         return foreign_->launch(streams, message.terminal);
     }
     if (!parked_) return runtime::launch(plan, streams);

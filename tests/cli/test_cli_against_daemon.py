@@ -424,7 +424,6 @@ def test_networks(ok, run, sleeper, name):
     assert run("network", "rm", name + "n").err.startswith(f"Error response from daemon: network {name}n not found\n")
 
 
-@not_yet
 def test_volumes(ok, run, image, name):
     assert ok("volume", "create", "--label", "x=y", name + "v") == name + "v\n"
     assert json.loads(ok("volume", "ls", "--format", "json", "-f", "name=" + name + "v"))["Labels"] == "x=y"
@@ -567,3 +566,19 @@ def test_cp_streams_archives(ok, run, sleeper, tmp_path):
     ok("cp", "-", f"{sleeper}:/tmp", stdin=data.getvalue())
     got = run("cp", f"{sleeper}:/tmp/streamed", "-")
     assert tarfile.open(fileobj=io.BytesIO(got.stdout)).extractfile("streamed").read() == b"bytes"
+
+
+@pytest.mark.proa
+def test_volume_commands_of_our_own(ok, run, image, name, tmp_path):
+    ok("run", "--rm", "-v", name + "v:/v", image, "sh", "-c", "echo kept > /v/f")
+    read = lambda volume: ok("run", "--rm", "-v", volume + ":/v", image, "cat", "/v/f")
+    snapshot = ok("volume", "snapshot", name + "v").strip()
+    assert re.fullmatch(name + r"v-\d{8}-\d{6}", snapshot) and read(snapshot) == "kept\n"
+    assert ok("volume", "clone", name + "v", name + "c") == name + "c\n" and read(name + "c") == "kept\n"
+    assert ok("volume", "rename", name + "c", name + "r") == name + "r\n" and read(name + "r") == "kept\n"
+    ok("volume", "export", "-o", str(tmp_path / "v.tar"), name + "v")
+    assert tarfile.open(tmp_path / "v.tar").extractfile("./f").read() == b"kept\n"
+    assert ok("volume", "import", "-i", str(tmp_path / "v.tar"), name + "i") == name + "i\n" and read(name + "i") == "kept\n"
+    assert run("volume", "clone", name + "v", name + "r").err == f"Error response from daemon: create {name}r: a volume of this name exists already\n"
+    assert run("volume", "update", name + "v").err == "Can only update cluster volumes\n"
+    ok("volume", "rm", name + "v", name + "r", name + "i", snapshot)

@@ -154,11 +154,6 @@ class TestFiles:
         assert sh(docker, "ls /new 2>/dev/null; wc -l < /etc/passwd") == "3"
         docker("start", "-a", name, check=0)
 
-    @pytest.mark.proa
-    def test_named_volume_is_refused_by_name(self, docker, name):
-        refused = docker("run", "--rm", "-v", name + ":/data", "busybox", "true", check=125)
-        assert "volumes are not supported yet" in refused.stderr and name in refused.stderr
-
 
 class TestSecurity:
     def caps(self, docker, *flags):

@@ -9,6 +9,7 @@ import pytest
 from conftest import Docker, load_images
 from support import isolation
 from support.engine import Engine
+from support.http import Http
 from support.waiting import wait_until
 
 RUNC, CRUN = shutil.which("runc"), shutil.which("crun")
@@ -98,6 +99,21 @@ class TestRunc:
         cli("start", name, check=0)
         cli("wait", name)
         assert cli.output("logs", name).split() == ["1", "2"]
+
+    def test_volumes_and_parts_of_them(self, cli, runtimes, name):
+        self.run(cli, "--rm", "-v", f"{name}:/v", "busybox", "sh", "-c", "mkdir /v/sub; echo inner > /v/sub/file", check=0)
+        http = Http(runtimes.socket, "1.48")
+        mounts = [{"Type": "volume", "Source": name, "Target": "/dir", "VolumeOptions": {"Subpath": "sub"}},
+                  {"Type": "volume", "Source": name, "Target": "/one", "VolumeOptions": {"Subpath": "sub/file"}}, {"Type": "image", "Source": "busybox", "Target": "/image"}]
+        created = http.post(f"/containers/create?name={name}", {"Image": "busybox", "Cmd": ["sh", "-c", "cat /dir/file /one; ls -d /image/bin"], "HostConfig": {"Runtime": self.RUNTIME, "Mounts": mounts}})
+        assert created.status == 201, created
+        for _ in range(2):
+            assert http.post(f"/containers/{name}/start").status == 204
+            cli("wait", name, check=0)
+        assert cli.output("logs", name).split() == ["inner", "inner", "/image/bin"] * 2
+        assert "/mount-" not in open("/proc/self/mountinfo").read()
+        cli("rm", name, check=0)
+        cli("volume", "rm", name, check=0)
 
     def test_logs_stop_and_signals(self, cli, name):
         self.run(cli, "-d", "--name", name, "busybox", "sh", "-c", "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.1; done", check=0)

@@ -204,3 +204,25 @@ class TestSystem:
 
     def test_networks(self, client):
         assert {n.name for n in client.networks.list()} >= {"bridge", "host", "none"}
+
+
+class TestVolumes:
+    def test_life(self, client, name):
+        volume = client.volumes.create(name, driver="local", labels={"a": "b"})
+        assert volume.name == name and volume.attrs["Labels"] == {"a": "b"}
+        assert [found.name for found in client.volumes.list(filters={"name": name})] == [name]
+        client.containers.run("busybox", ["sh", "-c", "echo kept > /data/file"], volumes={name: {"bind": "/data", "mode": "rw"}}, remove=True)
+        mount = docker.types.Mount("/data", name, type="volume", read_only=True)
+        assert client.containers.run("busybox", ["cat", "/data/file"], mounts=[mount], remove=True) == b"kept\n"
+        container = client.containers.create("busybox", "true", volumes=[f"{name}:/data"])
+        with pytest.raises(docker.errors.APIError) as caught:
+            volume.remove()
+        assert caught.value.status_code == 409
+        container.remove()
+        volume.remove()
+        with pytest.raises(docker.errors.NotFound):
+            client.volumes.get(name)
+
+    def test_prune(self, client):
+        anonymous = client.volumes.create()
+        assert anonymous.name in client.volumes.prune()["VolumesDeleted"]

@@ -78,7 +78,8 @@ PROA_JSON_TABLE(proa::docker::BindOptions, "BindOptions",
                 field<&T::non_recursive>("NonRecursive", kOmitEmpty),
                 field<&T::create_mountpoint>("CreateMountpoint", kOmitEmpty),
                 field<&T::read_only_non_recursive>("ReadOnlyNonRecursive", kOmitEmpty),
-                field<&T::read_only_force_recursive>("ReadOnlyForceRecursive", kOmitEmpty))
+                field<&T::read_only_force_recursive>("ReadOnlyForceRecursive", kOmitEmpty),
+                field<&T::id_map>("IDMap", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::docker::VolumeDriverConfig, "VolumeDriverConfig",
                 field<&T::name>("Name", kOmitEmpty),

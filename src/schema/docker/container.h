@@ -79,6 +79,7 @@ struct Ulimit {
 struct BindOptions {
     std::string propagation;
     bool non_recursive = false, create_mountpoint = false, read_only_non_recursive = false, read_only_force_recursive = false;
+    std::string id_map;  ///< our own: "match-user"
 };
 struct VolumeDriverConfig {
     std::string name;
