@@ -2,6 +2,7 @@
 #include "api/request_body.h"
 #include "api/routes.h"
 #include "engine/images.h"
+#include "engine/import_url.h"
 #include "engine/prune.h"
 #include "engine/pull_image.h"
 #include "store/image_store.h"
@@ -18,6 +19,7 @@ Result<void> list(Call& call, Parts& parts) {
     for (auto& image : images) {
         if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
         if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
+        if (call.version() >= ApiVersion(1, 47) && call.flag("manifests")) image.manifests = engine::manifest_summaries(parts, image.id);
         if (call.version() < ApiVersion(1, 43) && image.repo_tags.empty()) {
             image.repo_tags = {"<none>:<none>"};
             if (image.repo_digests.empty()) image.repo_digests = {"<none>@<none>"};
@@ -30,6 +32,7 @@ Result<void> inspect(Call& call, Parts& parts) {
     auto image = TRY(engine::inspect_image(parts, call.parameter("name")));
     if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
     if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
+    if (call.version() >= ApiVersion(1, 48) && call.flag("manifests")) image.manifests = engine::manifest_summaries(parts, image.id);
     return call.respond_object(200, image);
 }
 
@@ -41,7 +44,9 @@ Result<void> create(Call& call, Parts& parts) {
         if (name.empty()) return fail(ErrorKind::InvalidArgument, "invalid reference format");
         return progress.finish(engine::pull_image(parts, name, call.text("tag"), call.text("platform"), transfer_caller(call, progress)));
     }
-    if (source != "-") return fail(ErrorKind::Unsupported, concat("import from the URL ", source, " is not supported yet by this engine; send the archive itself"));
+    if (source != "-")
+        return progress.finish(engine::import_from_url(parts, source, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform"),
+                                                       transfer_caller(call, progress)));
     BodySource body(call.exchange());
     auto id = TRY(engine::import_image(parts, body, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform")));
     json::Object line;
@@ -66,9 +71,18 @@ Result<void> save(Call& call, Parts& parts, const std::vector<std::string>& name
             if (name.find(':') == std::string::npos && text.ends_with(":latest")) text.resize(text.size() - 7);  // save names what was asked for
             return fail(image.error().kind(), text);
         }
+    std::optional<oci::Platform> platform;
+    if (std::string text = call.text("platform"); !text.empty()) {
+        auto decoded = json::decode<oci::Platform>(text);
+        if (!decoded) return fail(ErrorKind::InvalidArgument, concat("failed to parse platform: ", decoded.error().message()));
+        platform = decoded->normalized();
+        for (auto& name : names)
+            if (!TRY(parts.images.resolve(name))->manifest_for(*platform))
+                return fail(ErrorKind::NotFound, concat("image with reference ", name, " was found but does not provide the specified platform (", platform->text(), ")"));
+    }
     TRY(call.begin_stream("application/x-tar"));
     codec::FunctionSink sink([&](std::string_view bytes) { return call.exchange().write_chunk(bytes); });
-    TRY(parts.images.save(names, sink));
+    TRY(parts.images.save(names, sink, platform));
     for (auto& name : names)
         if (auto image = parts.images.resolve(name)) parts.events.publish("image", "save", (*image)->id.text(), {{"name", (*image)->id.text()}});
     return call.exchange().end_stream();

@@ -10,6 +10,7 @@
 #include "build/cache.h"
 #include "container/shim_supply.h"
 #include "engine/apparmor.h"
+#include "distribution/serve.h"
 #include "engine/build_image.h"
 #include "engine/container_cgroup.h"
 #include "engine/default_network.h"
@@ -113,6 +114,8 @@ Result<void> serve(engine::Settings& settings, int signals) {
 int main(int argc, char** argv) {
     using namespace proa;
     mallopt(M_ARENA_MAX, 2);
+    if (argc > 2 && std::string_view(argv[1]) == "registry" && std::string_view(argv[2]) == "serve")
+        return distribution::serve(std::vector<std::string>(argv + 3, argv + argc));
     auto settings = engine::load_settings(std::vector<std::string>(argv + 1, argv + argc));
     if (!settings) {
         (void)os::write_all(STDERR_FILENO, settings.error().message() + "\n");

@@ -26,7 +26,8 @@ Result<client::Client*> ready_engine(Invocation& call) {
 std::span<const Group> groups() {
     static const Group kGroups[] = {
         {"builder", "Manage builds"},
-        {"container", "Manage containers"}, {"image", "Manage images"},   {"network", "Manage networks"},
+        {"container", "Manage containers"}, {"image", "Manage images"},   {"manifest", "Manage image manifests and manifest lists"},
+        {"network", "Manage networks"}, {"registry", "Serve a registry"},
         {"system", "Manage the engine"},    {"volume", "Manage volumes"},
     };
     return kGroups;
@@ -42,6 +43,9 @@ std::span<const Place> places() {
         {"", {"pull"}, &kPull, true},
         {"", {"push"}, &kPush, true},
         {"", {"images"}, &kImages, true},
+        {"", {"login"}, &kLogin, true},
+        {"", {"logout"}, &kLogout, true},
+        {"", {"search"}, &kSearch, true},
         {"", {"version"}, &kVersion, true},
         {"", {"info"}, &kInfo, true},
         {"", {"attach"}, &kAttach},
@@ -114,6 +118,11 @@ std::span<const Place> places() {
         {"image", {"rm", "remove"}, &kRemoveImage},
         {"image", {"save"}, &kSave},
         {"image", {"tag"}, &kTag},
+        {"manifest", {"annotate"}, &kManifestAnnotate},
+        {"manifest", {"create"}, &kManifestCreate},
+        {"manifest", {"inspect"}, &kManifestInspect},
+        {"manifest", {"push"}, &kManifestPush},
+        {"manifest", {"rm"}, &kManifestRemove},
         {"network", {"connect"}, &kNetworkConnect},
         {"network", {"create"}, &kNetworkCreate},
         {"network", {"disconnect"}, &kNetworkDisconnect},
@@ -121,6 +130,7 @@ std::span<const Place> places() {
         {"network", {"ls", "list"}, &kNetworkList},
         {"network", {"prune"}, &kNetworkPrune},
         {"network", {"rm", "remove"}, &kNetworkRemove},
+        {"registry", {"serve"}, &kRegistryServe},
         {"system", {"df"}, &kSystemDf},
         {"system", {"events"}, &kEvents},
         {"system", {"info"}, &kInfo},

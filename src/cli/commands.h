@@ -5,9 +5,10 @@
 namespace proa::cli {
 
 extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContainerInspect, kContainerPrune, kCopy, kCreate, kDiff, kEvents, kExec, kExport, kHistory,
-    kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogs, kNetworkConnect, kNetworkCreate,
-    kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRemove,
-    kRemoveImage, kRename, kRestart, kRun, kSave, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,
+    kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogin, kLogout, kLogs, kManifestAnnotate, kManifestCreate,
+    kManifestInspect, kManifestPush, kManifestRemove, kNetworkConnect, kNetworkCreate,
+    kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRegistryServe, kRemove,
+    kRemoveImage, kRename, kRestart, kRun, kSave, kSearch, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,
     kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune, kVolumeRemove, kVolumeRename, kVolumeSnapshot,
     kVolumeUpdate, kWait, kWhy, kCompletion;
 

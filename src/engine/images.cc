@@ -87,6 +87,31 @@ Result<oci::Reference> tagged_reference(const std::string& repository, const std
     return reference.with_default_tag();
 }
 
+std::vector<json::Value> manifest_summaries(Parts& parts, const std::string& image_id) {
+    std::vector<json::Value> summaries;
+    auto found = parts.images.resolve(image_id);
+    if (!found) return summaries;
+    std::map<std::string, json::Array> users;  // by manifest
+    for (auto& container : parts.containers.all()) container->read([&](const container::Record& record) { users[record.manifest_digest].emplace_back(record.id); });
+    for (auto& manifest : (*found)->manifests) {
+        json::Object descriptor{{"mediaType", manifest.media_type}, {"digest", manifest.digest.text()}, {"size", manifest.size}};
+        json::Value platform = manifest.platform ? json::to_value(*manifest.platform) : json::Value();
+        if (!platform.is_null()) descriptor.set("platform", platform);
+        int64_t unpacked = parts.images.unpacked_size(manifest);
+        json::Object summary{{"ID", manifest.digest.text()}, {"Descriptor", std::move(descriptor)}, {"Available", manifest.available}};
+        summary.set("Size", json::Object{{"Content", manifest.content_size}, {"Total", manifest.content_size + unpacked}});
+        if (manifest.attestation) {
+            summary.set("Kind", manifest.attests_for.empty() ? "unknown" : "attestation");
+            if (!manifest.attests_for.empty()) summary.set("AttestationData", json::Object{{"For", manifest.attests_for}});
+        } else {
+            summary.set("Kind", "image");
+            summary.set("ImageData", json::Object{{"Platform", platform}, {"Containers", users[manifest.digest.text()]}, {"Size", json::Object{{"Unpacked", unpacked}}}});
+        }
+        summaries.emplace_back(std::move(summary));
+    }
+    return summaries;
+}
+
 Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool all, bool shared_size) {
     auto selection = TRY(make_selection(parts, filters));
     std::vector<docker::ImageSummary> summaries;

@@ -14,6 +14,9 @@ namespace proa::engine {
 
 // The use cases of images that need more than the store: events, and which containers use what.
 
+/// The manifests of an image as API 1.47 and later list them: which platforms it has, which are here, and what they take.
+std::vector<json::Value> manifest_summaries(Parts& parts, const std::string& image_id);
+
 /// Newest first. Errors: InvalidArgument (filters), NotFound (`before`/`since`).
 /// Without `all` the untagged images that other images were built from are left out.
 Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool all, bool shared_size);

@@ -11,6 +11,7 @@
 #include "engine/default_network.h"
 #include "engine/settings.h"
 #include "os/file.h"
+#include "os/ip_address.h"
 #include "store/image_store.h"
 #include "volume/store.h"
 
@@ -108,10 +109,23 @@ json::Value registry_value(const Settings& settings) {
     hub.set("Secure", true);
     hub.set("Official", true);
     json::Object registry;
-    registry.set("InsecureRegistryCIDRs", strings({"::1/128", "127.0.0.0/8"}));
-    registry.set("IndexConfigs", json::Object{{"docker.io", json::Value(std::move(hub))}});
+    std::vector<std::string> nets{"::1/128", "127.0.0.0/8"};
+    json::Object indexes{{"docker.io", json::Value(std::move(hub))}};
+    for (auto& entry : settings.insecure_registries) {
+        if (os::IpPrefix::parse(entry)) nets.push_back(entry);
+        else indexes.set(entry, json::Object{{"Name", entry}, {"Mirrors", json::Array()}, {"Secure", false}, {"Official", false}});
+    }
+    registry.set("InsecureRegistryCIDRs", json::Value::strings(nets));
+    registry.set("IndexConfigs", std::move(indexes));
     registry.set("Mirrors", settings.registry_mirrors.empty() ? json::Value() : json::Value::strings(settings.registry_mirrors));
     return registry;
+}
+
+/// A proxy's address as everybody may see it.
+std::string without_password(const std::string& url) {
+    size_t scheme = url.find("://"), at = url.rfind('@');
+    if (scheme == std::string::npos || at == std::string::npos) return url;
+    return concat(url.substr(0, scheme + 3), "xxxxx:xxxxx", url.substr(at));
 }
 
 void add_docker_constants(json::Object& info, const Settings& settings, const std::vector<std::string>& volume_drivers) {
@@ -124,9 +138,9 @@ void add_docker_constants(json::Object& info, const Settings& settings, const st
     info.set("IndexServerAddress", "https://index.docker.io/v1/");
     info.set("RegistryConfig", registry_value(settings));
     info.set("GenericResources", json::Value());
-    info.set("HttpProxy", "");
-    info.set("HttpsProxy", "");
-    info.set("NoProxy", "");
+    info.set("HttpProxy", without_password(settings.http_proxy));
+    info.set("HttpsProxy", without_password(settings.https_proxy));
+    info.set("NoProxy", settings.no_proxy);
     json::Object swarm;
     swarm.set("NodeID", "");
     swarm.set("NodeAddr", "");

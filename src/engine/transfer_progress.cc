@@ -32,7 +32,7 @@ void TransferProgress::moved(const std::string& id, std::string status, uint64_t
     detail.set("total", total);
     line.set("status", std::move(status));
     line.set("progressDetail", std::move(detail));
-    line.set("id", id);
+    if (!id.empty()) line.set("id", id);
     send(line);
 }
 

@@ -95,6 +95,8 @@ Result<oci::Descriptor> Repository::resolve(const std::string& reference) {
         auto digest = Digest::parse(answer->headers.get("Docker-Content-Digest"));
         std::string_view type = bare_type(answer->headers.get("Content-Type"));
         auto size = parse_int(answer->headers.get("Content-Length"));
+        auto wanted = Digest::parse(reference);
+        if (digest && wanted && *digest != *wanted) return fail(ErrorKind::InvalidArgument, concat("manifest verification failed for digest ", reference));
         if (digest && (oci::media_type::is_index(type) || oci::media_type::is_manifest(type)))
             return oci::Descriptor{.media_type = std::string(type), .digest = digest->text(), .size = size.value_or(0)};
     } else if (answer.error().is(ErrorKind::Cancelled) || answer.error().is(ErrorKind::Unavailable) || answer.error().message().starts_with("Head ")) {

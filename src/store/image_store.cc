@@ -278,6 +278,13 @@ ImageSizes ImageStore::sizes(const Image& image) const {
     return sizes;
 }
 
+int64_t ImageStore::unpacked_size(const ImageManifest& manifest) const {
+    int64_t size = 0;
+    for (auto& digest : std::set<Digest>(manifest.diff_ids.begin(), manifest.diff_ids.end()))
+        if (auto layer = layers_->find(digest)) size += static_cast<int64_t>(layer->size);
+    return size;
+}
+
 std::vector<HistoryEntry> ImageStore::history(const Image& image) const {
     std::vector<HistoryEntry> entries;
     const ImageManifest* manifest = image.manifest();

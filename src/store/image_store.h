@@ -127,6 +127,7 @@ public:
     /// Images that a local build made from `id` step by step.
     std::vector<ImagePointer> children(const Digest& id) const;
     ImageSizes sizes(const Image& image) const;
+    int64_t unpacked_size(const ImageManifest& manifest) const;  ///< of its layers that are unpacked
     std::vector<HistoryEntry> history(const Image& image) const;  ///< newest first
     /// The raw configuration of a manifest.
     Result<std::string> config_bytes(const ImageManifest& manifest) const { return blobs_.read(manifest.config_digest); }

@@ -1,8 +1,8 @@
 """Real clients with registries in between: docker, python3-docker, skopeo, podman."""
 import json
-import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 
 import pytest
@@ -91,11 +91,11 @@ def test_python_client(client, registry):
     assert any("aux" in line for line in lines) and not any("error" in line for line in lines)
     client.images.remove(f"{repository}:1")
     image = client.images.pull(repository, tag="1")
-    assert image.tags == [f"{repository}:1"]
+    assert f"{repository}:1" in image.tags
     assert client.images.get_registry_data(f"{repository}:1").id == image.attrs["RepoDigests"][0].split("@")[1]
     assert client.containers.run(f"{repository}:1", "echo hi", remove=True) == b"hi\n"
     client.images.remove(f"{repository}:1")
-    assert [one.tags for one in client.images.pull(repository, all_tags=True)] == [[f"{repository}:1"]]
+    assert [f"{repository}:1" in one.tags for one in client.images.pull(repository, all_tags=True)] == [True]
     import docker as docker_py
     with pytest.raises(docker_py.errors.NotFound):
         client.images.pull(repository, tag="nope")
@@ -119,10 +119,17 @@ class TestSkopeo:
         assert docker.output("run", "--rm", target, "cat", "/www/index.html") == "it works"
 
 
-def test_podman_uses_what_was_pushed(docker, name, tmp_path):
+@pytest.fixture
+def podman_storage():
+    directory = tempfile.mkdtemp(prefix="pm-", dir="/tmp")  # podman wants short names
+    yield ["--root", f"{directory}/root", "--runroot", f"{directory}/run", "--storage-driver", "vfs"]
+    shutil.rmtree(directory)
+
+
+def test_podman_uses_what_was_pushed(docker, name, podman_storage):
     docker("tag", "busybox", name, check=0)
     docker("push", "-q", name, check=0)
-    storage = ["--root", f"{tmp_path}/root", "--runroot", f"{tmp_path}/run", "--storage-driver", "vfs"]
+    storage = podman_storage
     done = subprocess.run(["podman", *storage, "pull", "-q", "--tls-verify=false", name], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     again = name.replace("/image", "/podman")

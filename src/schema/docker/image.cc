@@ -3,7 +3,8 @@
 PROA_JSON_TABLE(proa::docker::ImageSummary, "Summary", field<&T::containers>("Containers"), field<&T::created>("Created"), field<&T::id>("Id"),
                 field<&T::labels>("Labels"), field<&T::parent_id>("ParentId"), field<&T::repo_digests>("RepoDigests"),
                 field<&T::repo_tags>("RepoTags"), field<&T::shared_size>("SharedSize"), field<&T::size>("Size"),
-                field<&T::virtual_size>("VirtualSize", kOmitEmpty), field<&T::descriptor>("Descriptor", kOmitEmpty))
+                field<&T::virtual_size>("VirtualSize", kOmitEmpty), field<&T::descriptor>("Descriptor", kOmitEmpty),
+                field<&T::manifests>("Manifests", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::docker::ImageRootFs, "RootFS", field<&T::type>("Type"), field<&T::layers>("Layers", kOmitEmpty))
 
@@ -15,7 +16,8 @@ PROA_JSON_TABLE(proa::docker::ImageInspect, "InspectResponse", field<&T::id>("Id
                 field<&T::architecture>("Architecture"), field<&T::variant>("Variant", kOmitEmpty), field<&T::os>("Os"),
                 field<&T::os_version>("OsVersion", kOmitEmpty), field<&T::size>("Size"), field<&T::virtual_size>("VirtualSize", kOmitEmpty),
                 field<&T::graph_driver>("GraphDriver"), field<&T::root_fs>("RootFS"), field<&T::metadata>("Metadata"),
-                field<&T::descriptor>("Descriptor", kOmitEmpty))
+                field<&T::descriptor>("Descriptor", kOmitEmpty),
+                field<&T::manifests>("Manifests", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::docker::ImageHistory, "HistoryResponseItem", field<&T::comment>("Comment"), field<&T::created>("Created"),
                 field<&T::created_by>("CreatedBy"), field<&T::id>("Id"), field<&T::size>("Size"), field<&T::tags>("Tags"))

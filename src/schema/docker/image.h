@@ -13,6 +13,7 @@ struct ImageSummary {
     int64_t shared_size = -1, size = 0;
     std::optional<int64_t> virtual_size;  ///< below API 1.44
     std::optional<Descriptor> descriptor;
+    std::optional<std::vector<json::Value>> manifests;  ///< API: ImageManifestSummary; when asked for
 };
 
 struct ImageRootFs {
@@ -37,6 +38,7 @@ struct ImageInspect {
     ImageRootFs root_fs;
     ImageMetadata metadata;
     std::optional<Descriptor> descriptor;
+    std::optional<std::vector<json::Value>> manifests;  ///< as in the summary
 };
 
 struct ImageHistory {
