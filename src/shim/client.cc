@@ -1,20 +1,14 @@
 #include "shim/client.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 
 #include "base/text.h"
 #include "base/time.h"
 #include "os/file.h"
-#include "os/process.h"
 #include "os/socket.h"
+#include "os/spawn.h"
 
 namespace proa::shim {
 
@@ -80,69 +74,15 @@ Result<os::Fd> open_shim_binary(const std::string& path) {
     return os::open_file(path, O_RDONLY);  // vm.memfd_noexec=2 allows no programs in memfds
 }
 
-namespace {
-constexpr size_t kStackBytes = 64 * 1024;
-constexpr int kControlDescriptor = 3;
-
-/// All that the child needs, made beforehand: it shares our memory and may not allocate.
-struct Spawn {
-    int binary, control, null;
-    char* const* arguments;
-    char* const* environment;
-    int error = 0;
-};
-
-int spawn_child(void* data) {
-    auto& spawn = *static_cast<Spawn*>(data);
-    os::reset_signals();
-    ::setsid();
-    bool good = ::dup2(spawn.null, 0) == 0 && ::dup2(spawn.null, 1) == 1 && ::dup2(spawn.null, 2) == 2 &&
-                ::dup2(spawn.control, kControlDescriptor) == kControlDescriptor &&
-                ::syscall(SYS_close_range, kControlDescriptor + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
-    if (good) ::syscall(SYS_execveat, spawn.binary, "", spawn.arguments, spawn.environment, AT_EMPTY_PATH);
-    spawn.error = errno;
-    ::_exit(127);
-}
-
-Result<os::Fd> lift(int fd) {  // above the numbers that the child rearranges
-    int high = ::fcntl(fd, F_DUPFD_CLOEXEC, 10);
-    if (high < 0) return fail_errno("duplicate descriptor");
-    return os::Fd(high);
-}
-
-/// clone(2) with our memory, which we get back when the child has executed its program.
-Result<pid_t> run_spawn(Spawn& spawn, os::Fd& pidfd) {
-    void* stack = ::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) return fail_errno("mmap", "stack");
-    sigset_t all, before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);  // no handler of ours may run in the child
-    int descriptor = -1;
-    pid_t pid = ::clone(spawn_child, static_cast<char*>(stack) + kStackBytes, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                        &spawn, &descriptor);
-    int error = errno;
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::munmap(stack, kStackBytes);
-    if (pid < 0) return fail(errno_error("clone", "shim", error));
-    pidfd = os::Fd(descriptor);
-    if (spawn.error == 0) return pid;
-    (void)os::wait_for_exit(pid);
-    return fail(errno_error("execute", "shim", spawn.error));
-}
-}  // namespace
-
 Result<StartedShim> start_shim(int shim_binary, const std::string& pool_cgroup_path) {
     auto pair = TRY(os::make_socket_pair(os::SocketType::SeqPacket));
-    os::Fd binary = TRY(lift(shim_binary)), control = TRY(lift(pair.second.get()));
-    os::Fd null = TRY(lift(TRY(os::open_file("/dev/null", O_RDWR)).get()));
-    std::string name = "proa-shim", option = "--pool-cgroup", path = pool_cgroup_path;
-    char* arguments[] = {name.data(), path.empty() ? nullptr : option.data(), path.data(), nullptr};
+    std::vector<std::string> arguments = {"proa-shim"};
+    if (!pool_cgroup_path.empty()) arguments.insert(arguments.end(), {"--pool-cgroup", pool_cgroup_path});
     // Room behind the arguments in which the shim shows its container's id.
-    std::string room = "PROA_SHIM=" + std::string(80, ' ');
-    char* environment[] = {room.data(), nullptr};
-    Spawn spawn{binary.get(), control.get(), null.get(), arguments, environment};
+    auto spawned = TRY(os::spawn_program(shim_binary, arguments, {"PROA_SHIM=" + std::string(80, ' ')}, pair.second.get()));
     StartedShim started;
-    started.pid = TRY(run_spawn(spawn, started.pidfd));
+    started.pid = spawned.pid;
+    started.pidfd = std::move(spawned.pidfd);
     started.connection = Connection(std::move(pair.first));
     return started;
 }
