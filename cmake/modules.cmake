@@ -25,6 +25,7 @@ endif()
 proa_module(seccomp USES schema codec/json os base LIBRARIES ${SECCOMP_ARCHIVE})
 proa_module(store USES schema codec codec/json os base LIBRARIES PkgConfig::SQLITE)
 include(${CMAKE_SOURCE_DIR}/cmake/hello.cmake)  # the image that proa_store carries
+proa_module(resolver USES os base)
 proa_module(network USES os base)
 proa_module(dockerfile USES codec/json base)
 proa_module(registry USES http schema codec codec/json os base)
@@ -32,16 +33,16 @@ proa_module(volume USES http schema codec/json os base LIBRARIES PkgConfig::SQLI
 proa_module(shim USES runtime cgroup os base LIBRARIES PkgConfig::ZLIB)
 proa_module(archive USES store runtime codec os base)
 proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
-proa_module(container USES shim runtime seccomp store network schema codec codec/json cgroup os base)
+proa_module(container USES shim runtime seccomp store resolver network schema codec codec/json cgroup os base)
 proa_module(build USES dockerfile store schema codec codec/json os base)
-proa_module(engine USES archive build container volume shim runtime seccomp store network registry http schema codec codec/json cgroup os base)
+proa_module(engine USES archive build container volume shim runtime seccomp store resolver network registry http schema codec codec/json cgroup os base)
 proa_module(distribution USES registry store http schema codec codec/json os base LIBRARIES ${CMAKE_DL_LIBS})
 proa_module(api USES engine http)
 proa_module(client USES http schema codec/json os base)
 proa_module(cli USES dockerfile client registry schema codec codec/json os base LIBRARIES PkgConfig::ZLIB)
 
-# bin/: four mains. The shim is the static, exception-free build of base, os, cgroup, runtime and shim.
-foreach(MODULE base os cgroup runtime shim)
+# bin/: the mains. The shim and the resolver are the static, exception-free build of base, os, cgroup, runtime, shim and resolver.
+foreach(MODULE base os cgroup runtime shim resolver)
   proa_static_module(${MODULE})
 endforeach()
 include(cmake/programs.cmake)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-PROGRAMS = re.compile(r"^(proa|proad|proa-shim|proa-runtime)$")
+PROGRAMS = re.compile(r"^(proa|proad|proa-shim|proa-resolver|proa-runtime)$")
 
 
 def processes():

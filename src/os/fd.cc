@@ -116,6 +116,12 @@ void signal_eventfd(int fd) {
     (void)put;  // full means that it is signalled already
 }
 
+Result<void> combine_hangup(int combined, int fd) {
+    epoll_event event{};
+    if (::epoll_ctl(combined, EPOLL_CTL_ADD, fd, &event) < 0) return fail_errno("epoll_ctl");
+    return {};
+}
+
 Result<Fd> combine_readable(std::span<const int> fds) {
     Fd combined(::epoll_create1(EPOLL_CLOEXEC));
     if (!combined) return fail_errno("epoll_create1");

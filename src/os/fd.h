@@ -68,6 +68,8 @@ void signal_eventfd(int fd);
 
 /// A descriptor that is readable (poll(2)) while any of `fds` is; they are borrowed. man: epoll(7)
 Result<Fd> combine_readable(std::span<const int> fds);
+/// One more for such a descriptor, which then is readable also once the peer of `fd` has hung up (whatever it sent before).
+Result<void> combine_hangup(int combined, int fd);
 
 /// Waits until `fd` is readable (or closed by the peer): true, or false after `timeout_ms` (-1: for ever).
 Result<bool> wait_readable(int fd, int timeout_ms);

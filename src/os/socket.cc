@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,7 +22,7 @@
 namespace proa::os {
 
 namespace {
-constexpr size_t kDescriptorsMax = 16;
+constexpr size_t kDescriptorsMax = 250;  // SCM_MAX_FD is 253
 
 int kernel_type(SocketType type) { return type == SocketType::Stream ? SOCK_STREAM : SOCK_SEQPACKET; }
 
@@ -83,6 +85,28 @@ Result<PeerCredentials> peer_credentials(int socket) {
     socklen_t size = sizeof credentials;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return fail_errno("SO_PEERCRED");
     return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
+}
+
+std::string bound_to(int socket) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    int protocol = 0;
+    socklen_t protocol_size = sizeof protocol;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) < 0) return "";
+    if (::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_size) < 0) return "";
+    char text[INET6_ADDRSTRLEN] = "";
+    uint16_t port = 0;
+    if (address.ss_family == AF_INET) {
+        auto& v4 = reinterpret_cast<sockaddr_in&>(address);
+        ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+        port = ntohs(v4.sin_port);
+    } else if (address.ss_family == AF_INET6) {
+        auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
+        ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+        port = ntohs(v6.sin6_port);
+    }
+    const char* name = protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "sctp";
+    return concat(name, ' ', static_cast<const char*>(text), ' ', port);
 }
 
 Result<void> send_message(int socket, std::string_view data, std::span<const int> fds) {

@@ -28,6 +28,9 @@ struct PeerCredentials {
 };
 Result<PeerCredentials> peer_credentials(int socket);
 
+/// What a TCP, UDP or SCTP socket is bound to: "tcp 127.0.0.1 8080"; "" when it cannot be told.
+std::string bound_to(int socket);
+
 /// One message with descriptors (SCM_RIGHTS); never raises SIGPIPE. The caller keeps its descriptors.
 Result<void> send_message(int socket, std::string_view data, std::span<const int> fds = {});
 
@@ -35,7 +38,7 @@ struct Message {
     std::string data;     ///< empty: the peer closed
     std::vector<Fd> fds;  ///< received close-on-exec
 };
-/// One message of at most `limit` bytes and 16 descriptors; a cut message is an error. EAGAIN stays in Error::number().
+/// One message of at most `limit` bytes and 250 descriptors; a cut message is an error. EAGAIN stays in Error::number().
 Result<Message> receive_message(int socket, size_t limit);
 
 Result<void> shutdown_write(int socket);
