@@ -42,6 +42,11 @@ Result<void> attach(const std::string& state_directory, const shim::Attach& atta
     return {};
 }
 
+Result<void> change_ports(const std::string& state_directory, const shim::ChangePorts& change, std::span<const int> fds) {
+    TRY(ask(state_directory, shim::MessageType::ChangePorts, change, fds));
+    return {};
+}
+
 Result<int64_t> start_exec(const std::string& state_directory, const shim::Exec& exec, const runtime::ExecPlan& plan, const os::Fd& stream) {
     os::Fd packed = TRY(os::sealed_memfd("proa-exec-plan", pack(plan)));
     int fds[] = {packed.get(), stream.get()};

@@ -1,4 +1,6 @@
 #pragma once
+#include <span>
+
 #include "os/fd.h"
 #include "runtime/plan.h"
 #include "shim/protocol.h"
@@ -13,6 +15,7 @@ Result<void> resize(const std::string& state_directory, const std::string& exec_
 /// Gives the client's stream to the shim.
 Result<void> attach(const std::string& state_directory, const shim::Attach& attach, const os::Fd& stream);
 /// Starts an exec and returns its pid; `stream` may be empty when exec.attach is unset.
+Result<void> change_ports(const std::string& state_directory, const shim::ChangePorts& change, std::span<const int> fds);
 Result<int64_t> start_exec(const std::string& state_directory, const shim::Exec& exec, const runtime::ExecPlan& plan, const os::Fd& stream);
 
 }  // namespace proa::container

@@ -164,7 +164,14 @@ void PortForwarder::on_ready(uint32_t) {
     update_interest();
 }
 
+bool PortForwarder::close_listener() {
+    interest_.leave();
+    listener_.reset();
+    return connections_.empty();
+}
+
 void PortForwarder::update_interest() {
+    if (!listener_) return;
     (void)interest_.want(listener_.get(), connections_.size() < limit_ ? uint32_t{EPOLLIN} : 0u);
 }
 

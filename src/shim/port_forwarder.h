@@ -21,6 +21,9 @@ public:
     static Result<std::unique_ptr<PortForwarder>> start(os::Epoll& epoll, os::Fd listener, const std::string& target_address,
                                                     uint16_t target_port);
     ~PortForwarder();
+    int listener() const { return listener_.get(); }
+    /// Accepts no more; true when no connection is left either.
+    bool close_listener();
     /// Destroys ended connections; call after every batch of events.
     void sweep();
     /// When sweep() must be called next (monotonic nanoseconds); 0: after the next events.

@@ -13,7 +13,7 @@ namespace proa::shim {
 constexpr uint32_t kProtocolVersion = 1;
 constexpr size_t kMessageBytesMax = 64 * 1024;
 
-enum class MessageType : uint8_t { Launch, Attach, Resize, Signal, Exec, CloseStdin, Query, Subscribe, Release, Reply, Event };
+enum class MessageType : uint8_t { Launch, Attach, Resize, Signal, Exec, CloseStdin, Query, Subscribe, Release, Reply, Event, ChangePorts };
 
 enum class LogDriver : uint8_t { None, JsonFile };
 
@@ -136,6 +136,18 @@ struct Release {
     template <class A>
     void visit(A& a) {
         a(exec_id);
+    }
+};
+
+/// Published ports of a running container change. Descriptors: `held` sockets to be kept for the container's life, then those of
+/// `proxies` (absolute indices). Sockets bound to one of `closed` ("tcp 0.0.0.0 8080", "udp :: 53") are closed; connections go on.
+struct ChangePorts {
+    uint32_t held = 0;
+    std::vector<PortProxy> proxies;
+    std::vector<std::string> closed;
+    template <class A>
+    void visit(A& a) {
+        a(held, proxies, closed);
     }
 };
 

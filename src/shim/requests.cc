@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "base/time.h"
 #include "os/file.h"
@@ -76,6 +78,7 @@ Result<Reply> Shim::answer(EngineConnection& connection, const Request& request,
         case MessageType::CloseStdin:
             TRY(TRY(find(TRY(unpack_optional<CloseStdin>(request.body)).exec_id))->task.close_stdin());
             return good_reply();
+        case MessageType::ChangePorts: return change_ports(TRY(unpack<ChangePorts>(request.body)), fds);
         case MessageType::Query: return query(TRY(unpack_optional<Query>(request.body)));
         case MessageType::Subscribe:
             connection.subscribed = true;
@@ -157,14 +160,27 @@ Result<void> Shim::after_start(const Launch& message, std::vector<os::Fd>& fds) 
     record.started_unix_nano = now().unix_nano();
     TRY(write_running_record(state_directory_, record));
     TRY(epoll_->add(listener_.get(), EPOLLIN, listener_handler_));
-    for (auto& proxy : message.proxies) {
-        if (proxy.descriptor < 0 || static_cast<size_t>(proxy.descriptor) >= fds.size())
-            return fail(ErrorKind::InvalidArgument, "a port proxy names a descriptor that is not there");
-        proxies_.push_back(TRY(PortForwarder::start(*epoll_, std::move(fds[static_cast<size_t>(proxy.descriptor)]),
-                                                proxy.target_address, proxy.target_port)));
-    }
+    for (auto& proxy : message.proxies) TRY(add_proxy(proxy, fds));
     for (uint32_t i = 0; i < message.held; i++) held_.push_back(std::move(fds[1 + message.plan_descriptors + i]));
     return {};
+}
+
+Result<void> Shim::add_proxy(const PortProxy& proxy, std::vector<os::Fd>& fds) {
+    if (proxy.descriptor < 0 || static_cast<size_t>(proxy.descriptor) >= fds.size())
+        return fail(ErrorKind::InvalidArgument, "a port proxy names a descriptor that is not there");
+    proxies_.push_back(TRY(PortForwarder::start(*epoll_, std::move(fds[static_cast<size_t>(proxy.descriptor)]), proxy.target_address, proxy.target_port)));
+    return {};
+}
+
+Result<Reply> Shim::change_ports(const ChangePorts& message, std::vector<os::Fd>& fds) {
+    if (!container_ || !container_->task.running()) return fail(ErrorKind::Conflict, "the container is not running");
+    if (message.held > fds.size()) return fail(ErrorKind::InvalidArgument, "descriptors are missing in the message of ports");
+    auto is_closed = [&](int socket) { return std::find(message.closed.begin(), message.closed.end(), os::bound_to(socket)) != message.closed.end(); };
+    std::erase_if(held_, [&](auto& socket) { return is_closed(socket.get()); });
+    std::erase_if(proxies_, [&](auto& proxy) { return is_closed(proxy->listener()) && proxy->close_listener(); });
+    for (auto& proxy : message.proxies) TRY(add_proxy(proxy, fds));
+    for (uint32_t i = 0; i < message.held; i++) held_.push_back(std::move(fds[i]));
+    return good_reply();
 }
 
 void Shim::watch_memory() {

@@ -73,6 +73,8 @@ private:
     Result<Reply> attach(const Attach& message, std::vector<os::Fd>& fds);
     Result<Reply> execute(const Exec& message, std::vector<os::Fd>& fds);
     Result<Reply> query(const Query& message);
+    Result<Reply> change_ports(const ChangePorts& message, std::vector<os::Fd>& fds);
+    Result<void> add_proxy(const PortProxy& proxy, std::vector<os::Fd>& fds);
     void subscribe(EngineConnection& connection);
     std::optional<Reply> release(EngineConnection& connection, uint64_t sequence, const Release& message);
     Result<Process*> find(const std::string& exec_id);
