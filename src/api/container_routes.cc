@@ -13,6 +13,7 @@
 #include "engine/start_container.h"
 #include "engine/stop_container.h"
 #include "engine/top_container.h"
+#include "engine/publish_ports.h"
 #include "engine/update_container.h"
 #include "schema/docker/filters.h"
 #include "store/image_store.h"
@@ -188,8 +189,13 @@ void add_container_routes(Router& router, Parts& parts) {
     router.del("/containers/{name}", bind(remove));
     router.post("/containers/{name}/update", [&parts](Call& call) -> Result<void> {
         docker::HostConfig wanted;
-        TRY(call.read_json_into(wanted, EmptyBody::Allowed));
-        auto warnings = TRY(engine::update_container(parts, TRY(parts.containers.find(call.parameter("name"))), wanted));
+        engine::PortChanges ports;
+        auto body = TRY(call.read_json(EmptyBody::Allowed));
+        for (auto decoded : {body ? json::decode(*body, wanted) : Result<void>(), body ? json::decode(*body, ports) : Result<void>()})
+            if (!decoded) return fail(ErrorKind::InvalidArgument, "invalid JSON: " + decoded.error().message());
+        auto container = TRY(parts.containers.find(call.parameter("name")));
+        auto warnings = TRY(engine::update_container(parts, container, wanted));
+        TRY(engine::change_published_ports(parts, container, ports));
         json::Object answer;
         answer.set("Warnings", warnings.empty() ? json::Value() : json::Value::strings(warnings));
         return call.respond_json(200, json::print(answer));

@@ -1,5 +1,8 @@
 #include "api/routes.h"
-#include "engine/system_info.h"
+#include "engine/connect_container.h"
+#include "engine/create_network.h"
+#include "engine/inspect_network.h"
+#include "engine/remove_network.h"
 #include "schema/docker/filters.h"
 
 namespace proa::api {
@@ -8,43 +11,73 @@ namespace {
 
 using engine::Parts;
 
+json::Value shape(const docker::Network& network, ApiVersion version) {
+    json::Value body = json::to_value(network);
+    if (version < ApiVersion(1, 47)) body.object().erase("EnableIPv4");
+    return body;
+}
+
 Result<void> list(Call& call, Parts& parts) {
-    auto filters = TRY(docker::Filters::parse(call.text("filters")));
-    TRY(filters.check_names({"dangling", "driver", "id", "label", "label!", "name", "scope", "type"}));
-    bool dangling_only = TRY(filters.boolean("dangling", false));
-    std::vector<docker::Network> matching;
-    for (auto& network : engine::list_networks(parts, false)) {
-        auto contains = [&](std::string_view name, const std::string& text) {
-            auto& wanted = filters.values(name);
-            return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](auto& value) { return text.find(value) != std::string::npos; });
-        };
-        bool matches = filters.matches("driver", network.driver) && contains("id", network.id) && contains("name", network.name) &&
-                       filters.matches("scope", network.scope) && filters.matches("type", "builtin") && filters.matches_labels(network.labels) && !dangling_only;
-        if (matches) matching.push_back(std::move(network));
-    }
-    return call.respond_object(200, matching);
+    json::Array all;
+    for (auto& network : TRY(engine::list_networks(parts, TRY(docker::Filters::parse(call.text("filters")))))) all.push_back(shape(network, call.version()));
+    return call.respond_json(200, json::print(json::Value(std::move(all))));
 }
 
 Result<void> inspect(Call& call, Parts& parts) {
-    auto& wanted = call.parameter("id");
-    for (auto& network : engine::list_networks(parts, true))
-        if (network.name == wanted || network.id == wanted || (wanted.size() >= 3 && network.id.starts_with(wanted))) return call.respond_object(200, network);
-    return fail(ErrorKind::NotFound, concat("network ", wanted, " not found"));
+    auto scope = call.text("scope");
+    auto network = TRY(parts.network.find(call.parameter("id")));
+    if (!scope.empty() && scope != network->shown().scope) return fail(ErrorKind::NotFound, concat("network ", call.parameter("id"), " not found"));
+    return call.respond_json(200, json::print(shape(engine::inspect_network(parts, network), call.version())));
+}
+
+Result<void> create(Call& call, Parts& parts) {
+    docker::Network request;
+    TRY(call.read_json_into(request, EmptyBody::Refused));
+    auto created = TRY(engine::create_network(parts, std::move(request)));
+    return call.respond_json(201, json::print(json::Value(json::Object{{"Id", created.id}, {"Warning", created.warning}})));
+}
+
+Result<void> remove(Call& call, Parts& parts) {
+    TRY(engine::remove_network(parts, call.parameter("id")));
+    return call.respond_empty(204);
+}
+
+Result<void> connect(Call& call, Parts& parts) {
+    docker::NetworkConnect request;
+    TRY(call.read_json_into(request, EmptyBody::Refused));
+    TRY(parts.network.find(call.parameter("id")));
+    auto container = TRY(parts.containers.find(request.container));
+    TRY(engine::connect_container(parts, call.parameter("id"), container, request.endpoint_config.value_or(docker::EndpointSettings())));
+    return call.respond_empty(200);
+}
+
+Result<void> disconnect(Call& call, Parts& parts) {
+    docker::NetworkDisconnect request;
+    TRY(call.read_json_into(request, EmptyBody::Refused));
+    auto container = TRY(parts.containers.find(request.container));
+    TRY(engine::disconnect_container(parts, call.parameter("id"), container));
+    return call.respond_empty(200);
+}
+
+Result<void> prune(Call& call, Parts& parts) {
+    auto removed = TRY(engine::prune_networks(parts, TRY(docker::Filters::parse(call.text("filters")))));
+    json::Object answer;
+    answer.set("NetworksDeleted", removed ? json::Value::strings(*removed) : json::Value());
+    return call.respond_json(200, json::print(answer));
 }
 
 }  // namespace
 
 void add_network_routes(Router& router, Parts& parts) {
-    router.get("/networks", [&parts](Call& call) { return list(call, parts); });
-    router.get("/networks/", [&parts](Call& call) { return list(call, parts); });
-    router.get("/networks/{id}", [&parts](Call& call) { return inspect(call, parts); });
-    router.del("/networks/{id}", [&parts](Call& call) -> Result<void> {
-        for (auto& network : engine::list_networks(parts, false))
-            if (network.name == call.parameter("id") || network.id == call.parameter("id"))
-                return fail(ErrorKind::Forbidden, concat(network.name, " is a pre-defined network and cannot be removed"));
-        return fail(ErrorKind::NotFound, concat("network ", call.parameter("id"), " not found"));
-    });
-    router.post("/networks/create", [](Call&) -> Result<void> { return fail(ErrorKind::Unsupported, "user-defined networks are not supported yet by this engine"); });
+    auto bind = [&parts](Result<void> (*handler)(Call&, Parts&)) { return [&parts, handler](Call& call) { return handler(call, parts); }; };
+    router.get("/networks", bind(list));
+    router.get("/networks/", bind(list));
+    router.get("/networks/{id}", bind(inspect));
+    router.del("/networks/{id}", bind(remove));
+    router.post("/networks/create", bind(create));
+    router.post("/networks/prune", bind(prune));
+    router.post("/networks/{id}/connect", bind(connect));
+    router.post("/networks/{id}/disconnect", bind(disconnect));
 }
 
 }  // namespace proa::api

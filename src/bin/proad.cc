@@ -13,8 +13,8 @@
 #include "distribution/serve.h"
 #include "engine/build_image.h"
 #include "engine/container_cgroup.h"
-#include "engine/default_network.h"
 #include "engine/health_monitor.h"
+#include "engine/networks.h"
 #include "engine/instance.h"
 #include "engine/log_forwarder.h"
 #include "engine/reload.h"
@@ -51,7 +51,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto records = TRY(container::RecordStore::open(paths.data_root + "/records.db"));
     auto images = TRY(store::ImageStore::open(paths.data_root));
     auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins()));
-    auto network = TRY(engine::DefaultNetwork::open(settings, paths));
+    auto network = TRY(engine::Networks::open(settings, paths));
     engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");
     build::Cache builds(paths.data_root + "/build");
     container::Table containers;
@@ -88,10 +88,10 @@ Result<void> serve(engine::Settings& settings, int signals) {
     for (;;) {
         pollfd waiting[] = {{signals, POLLIN, 0}, {network->watch_fd(), POLLIN, 0}};
         ::poll(waiting, 2, -1);
-        if (waiting[1].revents != 0) network->handle_firewall_changes();
+        if (waiting[1].revents != 0) network->handle_changes();
         bool stop = false;
         while (auto signal = os::next_signal(signals)) {
-            if (*signal == SIGCHLD) shims->reap();
+            if (*signal == SIGCHLD) shims->reap(), network->names().reap();
             else if (*signal == SIGHUP) engine::reload(parts, current, apply_log_settings);
             else stop = true;
         }

@@ -21,6 +21,8 @@ const Flag kFlags[] = {
     {"memory-reservation", 0, FlagType::Bytes, "Memory soft limit"},
     {"memory-swap", 0, FlagType::SignedBytes, "Swap limit: memory plus swap, -1 for unlimited swap"},
     {"pids-limit", 0, FlagType::Int64, "Limit the number of processes (-1 for unlimited)"},
+    {"publish-add", 0, FlagType::List, "Publish a further port to the host; the container may run (not in docker)"},
+    {"publish-rm", 0, FlagType::List, "Publish a port of the container no more: 80 or 53/udp (not in docker)"},
     {"restart", 0, FlagType::String, "Restart policy to apply when a container exits"},
 };
 
@@ -41,6 +43,11 @@ Result<int> run(Invocation& call) {
     body.set("CpusetMems", flags.text("cpuset-mems"));
     if (flags.changed("pids-limit")) body.set("PidsLimit", flags.integer("pids-limit"));
     body.set("RestartPolicy", json::Object{{"Name", policy.name}, {"MaximumRetryCount", policy.maximum_retry_count}});
+    docker::Set exposed;
+    docker::PortMap added;
+    for (auto& spec : flags.list("publish-add")) TRY(add_published_port(spec, exposed, added));
+    if (!added.empty()) body.set("PublishAdd", TRY(json::parse(json::encode(added))));
+    if (!flags.list("publish-rm").empty()) body.set("PublishRemove", json::Value::strings(flags.list("publish-rm")));
     client::Client& engine = *TRY(ready_engine(call));
     std::vector<std::string> warnings;
     auto done = for_each_argument(call.arguments, [&](const std::string& id) -> Result<std::string> {

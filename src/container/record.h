@@ -15,7 +15,8 @@ struct Record {
     std::vector<std::string> args;       ///< the others
     docker::ContainerConfig config;
     docker::HostConfig host_config;
-    std::map<std::string, docker::EndpointSettings> networks;
+    std::map<std::string, docker::EndpointSettings> networks;  ///< by the network's name
+    std::map<std::string, std::string> wanted_macs;            ///< by the network's name: those that the user chose
     docker::ContainerState state;
     docker::PortMap ports;               ///< published ports while running
     std::vector<docker::MountPoint> mounts;

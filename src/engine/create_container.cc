@@ -11,6 +11,7 @@
 #include "engine/find_image.h"
 #include "engine/foreign_runtime.h"
 #include "engine/kernel_limits.h"
+#include "engine/legacy_links.h"
 #include "engine/log_drivers.h"
 #include "engine/names.h"
 #include "engine/settings.h"
@@ -194,7 +195,8 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     TRY(settle_process(record));
     auto mounts = TRY(plan_mounts(parts, config, host));
     if (record.config.hostname.empty()) record.config.hostname = TRY(default_hostname(parts, record));
-    record.networks = TRY(initial_networks(host, request.networking_config));
+    TRY(settle_networks(parts, record, request.networking_config));
+    TRY(settle_links(parts, record));
     if (host.log_config.type == "json-file") record.log_path = parts.paths.container_file(record.id, record.id + "-json.log");
 
     auto container = std::make_shared<container::Container>(record);

@@ -6,9 +6,9 @@
 #include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/container_mounts.h"
-#include "engine/default_network.h"
 #include "engine/health_monitor.h"
 #include "engine/log_forwarder.h"
+#include "engine/network_attachment.h"
 #include "engine/remove_container.h"
 #include "engine/restart_scheduler.h"
 #include "engine/start_container.h"
@@ -65,7 +65,7 @@ void end_remains(Parts& parts, const Record& record) {
 
 /// Network first, volumes, then `die`: the order that Docker's clients see.
 void publish_end(Parts& parts, const ContainerPointer& container, const Record& before, const container::ContainerExit& exit) {
-    publish_network_events(parts.events, before, "disconnect");
+    publish_network_events(parts.events, parts.network, before, "disconnect");
     detach_mounts(parts, before);
     int64_t seconds = std::max<int64_t>(0, exit.finished.seconds - before.state.started_at.seconds);
     publish_container_event(parts.events, *container, "die", {{"exitCode", concat(exit.exit_code)}, {"execDuration", concat(seconds)}});
@@ -80,7 +80,7 @@ void finish_container(Parts& parts, const ContainerPointer& container, const con
     if (exit.shim_lost) end_remains(parts, before);
     bool restart = wants_restart(before, exit.exit_code);
     bool remove = before.host_config.auto_remove && !restart;
-    parts.network.detach(before);
+    detach_networks(parts, before);
     (void)os::remove_file(before.sandbox_key);  // a symlink that now points nowhere
     publish_end(parts, container, before, exit);
     parts.health.end(container);

@@ -1,6 +1,6 @@
 #pragma once
 #include "container/record.h"
-#include "engine/default_network.h"
+#include "engine/network_attachment.h"
 #include "engine/parts.h"
 #include "runtime/plan.h"
 

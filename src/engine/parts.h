@@ -25,9 +25,9 @@ class ShimSupply;
 
 namespace proa::engine {
 
-class DefaultNetwork;
 class HealthMonitor;
 class LogForwarder;
+class Networks;
 class RestartScheduler;
 class SeccompProfiles;
 class Transfers;
@@ -44,7 +44,7 @@ struct Parts {
     container::ShimSupply& shims;
     store::ImageStore& images;
     volume::Store& volumes;
-    DefaultNetwork& network;
+    Networks& network;
     RestartScheduler& restarts;
     SeccompProfiles& seccomp;
     HealthMonitor& health;

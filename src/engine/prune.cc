@@ -8,8 +8,6 @@
 
 namespace proa::engine {
 
-namespace {
-
 Result<std::optional<Time>> until_of(const docker::Filters& filters) {
     auto& values = filters.values("until");
     if (values.empty()) return std::optional<Time>();
@@ -20,8 +18,6 @@ Result<std::optional<Time>> until_of(const docker::Filters& filters) {
     if (!time) return fail(ErrorKind::InvalidArgument, concat("invalid filter 'until=", values[0], "'"));
     return time;
 }
-
-}  // namespace
 
 Result<PrunedContainers> prune_containers(Parts& parts, const docker::Filters& filters) {
     TRY(filters.check_names({"label", "label!", "until"}));

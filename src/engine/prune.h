@@ -5,6 +5,9 @@
 
 namespace proa::engine {
 
+/// The moment before which something must have been made; nullopt without the filter.
+Result<std::optional<Time>> until_of(const docker::Filters& filters);
+
 struct PrunedContainers {
     docker::Strings deleted;  ///< null when nothing was
     int64_t reclaimed = 0;    ///< bytes

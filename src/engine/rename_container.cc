@@ -1,7 +1,9 @@
 #include "engine/rename_container.h"
 
+#include "base/log.h"
 #include "engine/container_events.h"
 #include "engine/names.h"
+#include "engine/network_attachment.h"
 
 namespace proa::engine {
 
@@ -20,6 +22,13 @@ Result<void> rename_container(Parts& parts, const container::ContainerPointer& c
         (void)parts.containers.rename(container, old_name);  // it was free a moment ago and we hold the operation
         return saved;
     }
+    auto renamed_record = container->change([](container::Record& record) {
+        for (auto& [network, settings] : record.networks)
+            if (settings.dns_names) settings.dns_names = dns_names(record, settings);
+        return record;
+    });
+    auto named = parts.network.names().change(resolver_view(parts, renamed_record));
+    if (!named) log::error(concat("names of container ", renamed_record.id, ": ", named.error().message()));
     publish_container_event(parts.events, *container, "rename", {{"oldName", "/" + old_name}});
     return {};
 }

@@ -10,7 +10,7 @@
 #include "container/monitor.h"
 #include "engine/container_cgroup.h"
 #include "engine/container_mounts.h"
-#include "engine/default_network.h"
+#include "engine/network_attachment.h"
 #include "engine/finish_container.h"
 #include "engine/health_monitor.h"
 #include "engine/log_forwarder.h"
@@ -64,7 +64,7 @@ Result<bool> reconnect(Parts& parts, const ContainerPointer& container) {
         if (record.state.status != "paused") record.state.status = "running";
         if (record.state.started_at.is_zero()) record.state.started_at = now();
     });
-    TRY(parts.network.adopt(container->record()));
+    TRY(adopt_networks(parts, container->record()));
     TRY(parts.monitor.watch(container->id(), run, state, std::move(connection), 0));
     if (!container->state().paused) parts.health.resume(container);
     parts.logs.begin(parts, container->record(), nullptr);
@@ -186,7 +186,7 @@ Result<void> restore_containers(Parts& parts) {
     remove_strangers(parts.paths.states(), known);
     remove_stray_cgroups(parts, running_cgroups);
     settle_volumes(parts);
-    return parts.network.reconcile();
+    return reconcile_networks(parts);
 }
 
 void start_by_policy(Parts& parts) {

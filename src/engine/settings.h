@@ -63,6 +63,7 @@ struct Settings {
     std::string seccomp_profile = "builtin";  ///< or "unconfined" or a path
     int64_t shutdown_timeout = 15, default_stop_timeout = 10;  ///< seconds; -1 waits for ever
     std::string bridge, bip, fixed_cidr;  ///< bridge "": Proa's own, "none": no default network
+    std::string bip6, fixed_cidr_v6, default_gateway, default_gateway_v6;
     int64_t mtu = 1500;
     std::string ip = "0.0.0.0";  ///< host address of published ports that name none
     bool icc = true, ipv6 = false, iptables = true, ip_forward = true, ip_masq = true, userland_proxy = true;

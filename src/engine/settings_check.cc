@@ -130,8 +130,10 @@ Result<void> check_network(const Settings& settings) {
     auto bad_prefix = [](std::string_view key, std::string_view text) { return invalid(concat("invalid ", key, ": invalid CIDR address: ", text)); };
     if (settings.bridge == "none" && !settings.bip.empty())
         return invalid("You specified -b & --bip, mutually exclusive options. Please specify only one");
-    for (auto [key, text] : {std::pair{"bip", &settings.bip}, {"fixed-cidr", &settings.fixed_cidr}})
+    for (auto [key, text] : {std::pair{"bip", &settings.bip}, {"fixed-cidr", &settings.fixed_cidr}, {"bip6", &settings.bip6}, {"fixed-cidr-v6", &settings.fixed_cidr_v6}})
         if (!text->empty() && !os::IpPrefix::parse(*text)) return bad_prefix(key, *text);
+    for (auto [key, text] : {std::pair{"default-gateway", &settings.default_gateway}, {"default-gateway-v6", &settings.default_gateway_v6}})
+        if (!text->empty() && !os::IpAddress::parse(*text)) return invalid(concat("invalid ", key, ": ", *text, " is not an IP address"));
     for (auto& pool : settings.default_address_pools) {
         auto base = os::IpPrefix::parse(pool.base);
         if (!base) return bad_prefix("default-address-pools base", pool.base);

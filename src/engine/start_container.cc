@@ -15,7 +15,7 @@
 #include "engine/container_events.h"
 #include "engine/container_files.h"
 #include "engine/container_mounts.h"
-#include "engine/default_network.h"
+#include "engine/network_attachment.h"
 #include "engine/foreign_runtime.h"
 #include "engine/health_monitor.h"
 #include "engine/log_drivers.h"
@@ -201,7 +201,7 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     auto record = container->record();
     TRY(check_startable(record));
     NetworkAttachment network;
-    auto attached = parts.network.attach(record);
+    auto attached = attach_networks(parts, record);
     if (!attached) {
         note_failure(parts, container, 128, attached.error().message());
         return fail(std::move(attached).error());
@@ -209,10 +209,10 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     network = std::move(*attached);
     record.networks = network.networks;
     record.ports = network.ports;
-    publish_network_events(parts.events, record, "connect");
+    publish_network_events(parts.events, parts.network, record, "connect");
     auto give_up = [&](Error error, int64_t exit_code) -> Result<void> {
-        parts.network.detach(record);
-        publish_network_events(parts.events, record, "disconnect");
+        detach_networks(parts, record);
+        publish_network_events(parts.events, parts.network, record, "disconnect");
         detach_mounts(parts, record);
         note_failure(parts, container, exit_code, error.message());
         return fail(std::move(error));
@@ -244,6 +244,7 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     parts.health.start(container);
     parts.logs.begin(parts, record, std::move(*remote_log));
     auto running = container->record();
+    if (network.sandbox) begin_names(parts, running, std::move(network.sandbox->space.resolver));
     (void)os::make_symlink(concat("/proc/", launched->pid, "/ns/net"), running.sandbox_key);  // a convenience for nsenter
     auto saved = parts.records.save(running, durability_of(running));
     if (!saved) log::error(concat("container ", running.id, " runs, but its record could not be saved: ", saved.error().message()));

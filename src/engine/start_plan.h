@@ -1,7 +1,7 @@
 #pragma once
 #include "container/plan.h"
 #include "engine/container_mounts.h"
-#include "engine/default_network.h"
+#include "engine/network_attachment.h"
 #include "engine/parts.h"
 
 namespace proa::engine {

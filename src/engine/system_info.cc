@@ -8,7 +8,7 @@
 #include "cgroup/layout.h"
 #include "engine/apparmor.h"
 #include "engine/container_cgroup.h"
-#include "engine/default_network.h"
+#include "engine/networks.h"
 #include "engine/settings.h"
 #include "os/file.h"
 #include "os/ip_address.h"
@@ -131,7 +131,7 @@ std::string without_password(const std::string& url) {
 void add_docker_constants(json::Object& info, const Settings& settings, const std::vector<std::string>& volume_drivers) {
     json::Object plugins;
     plugins.set("Volume", json::Value::strings(volume_drivers));
-    plugins.set("Network", strings({"bridge", "host", "null"}));
+    plugins.set("Network", strings({"bridge", "host", "ipvlan", "macvlan", "null"}));
     plugins.set("Authorization", json::Value());
     plugins.set("Log", strings({"fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"}));
     info.set("Plugins", std::move(plugins));
@@ -247,44 +247,6 @@ Result<json::Value> system_info(Parts& parts) {
     auto warnings = parts.network.warnings();
     info.set("Warnings", warnings.empty() ? json::Value() : json::Value::strings(warnings));
     return json::Value(std::move(info));
-}
-
-std::vector<docker::Network> list_networks(Parts& parts, bool with_containers) {
-    auto make = [&](std::string name, std::string driver, std::string id) {
-        docker::Network network;
-        network.name = std::move(name);
-        network.driver = std::move(driver);
-        network.id = std::move(id);
-        network.created = parts.network.created();
-        return network;
-    };
-    std::vector<docker::Network> networks;
-    if (auto* bridge = parts.network.bridge()) {
-        auto network = make("bridge", "bridge", parts.network.bridge_id());
-        network.ipam.config.emplace({docker::IpamConfig{bridge->address.network().text(), "", bridge->address.address.text(), {}}});
-        network.options = {{"com.docker.network.bridge.default_bridge", "true"},
-                           {"com.docker.network.bridge.enable_icc", bridge->icc ? "true" : "false"},
-                           {"com.docker.network.bridge.enable_ip_masquerade", bridge->masquerade ? "true" : "false"},
-                           {"com.docker.network.bridge.host_binding_ipv4", parts.settings()->ip},
-                           {"com.docker.network.bridge.name", bridge->name},
-                           {"com.docker.network.driver.mtu", concat(bridge->mtu)}};
-        networks.push_back(std::move(network));
-    }
-    networks.push_back(make("host", "host", parts.network.host_id()));
-    networks.push_back(make("none", "null", parts.network.none_id()));
-    if (!with_containers) return networks;
-    for (auto& container : parts.containers.all())
-        container->read([&](const container::Record& record) {
-            if (!record.state.running) return;
-            for (auto& network : networks) {
-                auto endpoint = record.networks.find(network.name);
-                if (endpoint == record.networks.end() || endpoint->second.endpoint_id.empty()) continue;
-                auto& settings = endpoint->second;
-                network.containers[record.id] = docker::EndpointResource{record.name, settings.endpoint_id, settings.mac_address,
-                                                                         settings.ip_address.empty() ? "" : concat(settings.ip_address, '/', settings.ip_prefix_len), ""};
-            }
-        });
-    return networks;
 }
 
 }  // namespace proa::engine

@@ -13,7 +13,4 @@ Result<json::Value> system_info(Parts& parts);
 /// An id of this installation: made at the first start, kept in the data root.
 Result<std::string> engine_id(const Paths& paths);
 
-/// The predefined networks, with the running containers on each when `with_containers`.
-std::vector<docker::Network> list_networks(Parts& parts, bool with_containers);
-
 }  // namespace proa::engine

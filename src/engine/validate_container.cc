@@ -21,10 +21,8 @@ Unexpected not_yet(std::string_view field, std::string_view value = "") {
 }
 
 /// Every field that the runtime path does not carry out yet, so that nothing is silently ignored.
-Result<void> refuse_unsupported(const docker::ContainerConfig& config, const docker::HostConfig& host) {
+Result<void> refuse_unsupported(const docker::HostConfig& host) {
     auto& resources = host.resources;
-    if (!config.mac_address.empty()) return not_yet("MacAddress");
-    if (host.links && !host.links->empty()) return not_yet("Links");
     if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
     if (resources.cpu_count != 0 || resources.cpu_percent != 0) return invalid("Windows daemons only: CpuCount and CpuPercent are not supported on Linux");
     if (resources.io_maximum_iops != 0 || resources.io_maximum_bandwidth != 0)
@@ -150,7 +148,7 @@ Result<void> validate_host(const docker::HostConfig& host) {
 Result<void> validate_container(const docker::ContainerConfig& config, const docker::HostConfig& host) {
     TRY(validate_config(config));
     TRY(validate_host(host));
-    return refuse_unsupported(config, host);
+    return refuse_unsupported(host);
 }
 
 Result<int> parse_signal(std::string_view text) {

@@ -2,6 +2,8 @@
 
 #include <netinet/in.h>
 
+#include <cstring>
+
 #include "base/text.h"
 
 namespace proa::network {
@@ -82,6 +84,20 @@ std::vector<SubnetPool> default_subnet_pools() {
         pools.push_back({*os::IpPrefix::parse(base), 16});
     pools.push_back({*os::IpPrefix::parse("192.168.0.0/16"), 20});
     return pools;
+}
+
+os::IpPrefix random_ula() {
+    std::string bytes(16, '\0');
+    os::MacAddress a = os::random_mac(), b = os::random_mac();
+    bytes[0] = static_cast<char>(0xfd);
+    memcpy(bytes.data() + 1, a.data() + 1, 5);
+    memcpy(bytes.data() + 6, b.data() + 1, 2);
+    return {os::IpAddress::from_bytes(bytes), 64};
+}
+
+os::IpPrefix first_host(const os::IpPrefix& subnet) {
+    const bool hosts_only = subnet.address.bits() - subnet.length < 2;  // RFC 3021, RFC 6164
+    return {os::IpAddress::from_number(subnet.address.family(), subnet.first().number() + (hosts_only ? 0 : 1)), subnet.length};
 }
 
 Result<os::IpPrefix> choose_subnet(const std::vector<SubnetPool>& pools, const std::vector<os::IpPrefix>& taken) {

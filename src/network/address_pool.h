@@ -62,4 +62,10 @@ std::vector<SubnetPool> default_subnet_pools();
 /// Errors: Unavailable "all predefined address pools have been fully subnetted".
 Result<os::IpPrefix> choose_subnet(const std::vector<SubnetPool>& pools, const std::vector<os::IpPrefix>& taken);
 
+/// A random /64 of fd00::/8 (RFC 4193) as the network's own.
+os::IpPrefix random_ula();
+
+/// The first address of a subnet that a host may have, with the subnet's length: what a gateway gets without a wish.
+os::IpPrefix first_host(const os::IpPrefix& subnet);
+
 }  // namespace proa::network

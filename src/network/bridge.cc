@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -27,19 +26,6 @@ std::vector<os::IpPrefix> addresses_of(const std::vector<os::LinkAddress>& all, 
     return out;
 }
 
-os::IpPrefix first_host(const os::IpPrefix& subnet) {
-    return {os::IpAddress::from_number(subnet.address.family(), subnet.first().number() + 1), subnet.length};
-}
-
-/// A random /64 of fd00::/8 (RFC 4193) as the network's own.
-os::IpPrefix random_ula() {
-    std::string bytes(16, '\0');
-    os::MacAddress a = os::random_mac(), b = os::random_mac();
-    bytes[0] = static_cast<char>(0xfd);
-    memcpy(bytes.data() + 1, a.data() + 1, 5);
-    memcpy(bytes.data() + 6, b.data() + 1, 2);
-    return {os::IpAddress::from_bytes(bytes), 64};
-}
 
 /// Makes `wanted` the only address of its family on the link.
 void replace_addresses(os::NetlinkBatch& batch, int link, const std::vector<os::IpPrefix>& present, const os::IpPrefix& wanted) {
@@ -63,6 +49,10 @@ Result<void> set_bridge_sysctls(const Bridge& bridge) {
     if (!os::exists("/proc/sys/net/ipv6")) return {};
     TRY(write_sysctl(concat("net.ipv6.conf.", name, ".accept_ra"), "0"));
     if (bridge.ipv6) TRY(write_sysctl(concat("net.ipv6.conf.", name, ".disable_ipv6"), "0"));
+    // Somebody sets the bridge down and up again: unlike IPv4 ones, IPv6 addresses would be gone.
+    if (bridge.ipv6) TRY(write_sysctl(concat("net.ipv6.conf.", name, ".keep_addr_on_down"), "1"));
+    // And when it is up again they work at once: nobody else has them.
+    if (bridge.ipv6) TRY(write_sysctl(concat("net.ipv6.conf.", name, ".accept_dad"), "0"));
     return {};
 }
 
@@ -108,8 +98,11 @@ Result<Bridge> ensure_bridge(os::NetlinkSocket& host, const BridgeOptions& optio
     auto present = addresses_of(all, link.index, AF_INET), present6 = addresses_of(all, link.index, AF_INET6);
     os::NetlinkBatch batch;
     if (options.managed) {
-        bridge.address = TRY(wanted_address(host, options, present));
-        replace_addresses(batch, link.index, present, bridge.address);
+        if (options.ipv4) bridge.address = TRY(wanted_address(host, options, present));
+        const bool shown = options.ipv4 && !options.bare_ipv4;
+        if (shown) replace_addresses(batch, link.index, present, bridge.address);
+        else
+            for (auto& address : present) os::remove_address(batch, link.index, address);
         if (options.ipv6) {
             bridge.address6 = options.address6 ? *options.address6 : !present6.empty() ? present6.front() : first_host(random_ula());
             replace_addresses(batch, link.index, present6, bridge.address6);
@@ -125,7 +118,7 @@ Result<Bridge> ensure_bridge(os::NetlinkSocket& host, const BridgeOptions& optio
     TRY_WRAP(concat("bridge ", options.name), host.transact(batch));
 
     if (!options.internal) {
-        enable_forwarding(bridge, options.ip_forward, "net.ipv4.ip_forward", "IPv4");
+        if (options.ipv4) enable_forwarding(bridge, options.ip_forward, "net.ipv4.ip_forward", "IPv4");
         if (options.ipv6) enable_forwarding(bridge, options.ip_forward, "net.ipv6.conf.all.forwarding", "IPv6");
     }
     return bridge;

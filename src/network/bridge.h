@@ -14,7 +14,9 @@ struct BridgeOptions {
     bool managed = true;
     std::optional<os::IpPrefix> address;   ///< --bip, or the gateway of the network's IPAM; nullopt: chosen from `pools`
     std::optional<os::IpPrefix> address6;  ///< --bip6; with `ipv6` and without it a ULA /64 is chosen
+    bool ipv4 = true;                      ///< false: the bridge and its containers have IPv6 only
     bool ipv6 = false;
+    bool bare_ipv4 = false;                ///< the bridge gets no IPv4 address (com.docker.network.bridge.inhibit_ipv4)
     uint32_t mtu = 1500;
     bool ip_forward = true;                ///< switch net.ipv4.ip_forward on (--ip-forward)
     bool icc = true;                       ///< containers of this bridge may talk to each other

@@ -5,73 +5,76 @@
 namespace proa::network {
 
 namespace {
-constexpr const char* kGatewayOwner = "the gateway";
-constexpr const char* kReservedOwner = "an auxiliary address";
+constexpr const char* kReservedOwner = "the gateway or an auxiliary address";
 
-os::IpPrefix first_host(const os::IpPrefix& subnet) {
-    return {os::IpAddress::from_number(subnet.address.family(), subnet.first().number() + 1), subnet.length};
+Result<os::IpPrefix> take(AddressPool& pool, int length, const std::string& owner, const std::optional<os::IpAddress>& wanted) {
+    if (!wanted) return os::IpPrefix{TRY(pool.next(owner)), length};
+    TRY(pool.request(*wanted, owner));
+    return os::IpPrefix{*wanted, length};
 }
 
-Result<os::IpAddress> take(AddressPool& pool, const std::string& owner, const std::optional<os::IpAddress>& wanted) {
-    if (!wanted) return pool.next(owner);
-    TRY(pool.request(*wanted, owner));
-    return *wanted;
+Unexpected not_of_this_network(const os::IpAddress& address) {
+    return fail(ErrorKind::InvalidArgument, concat("Invalid address ", address.text(), ": It does not belong to any of this network's subnets"));
 }
 }  // namespace
 
-Result<std::unique_ptr<BridgeNetwork>> BridgeNetwork::create(os::NetlinkSocket& host, const NetworkOptions& options) {
-    BridgeOptions wanted = options.bridge;
-    if (!wanted.address && options.range) wanted.address = first_host(*options.range);
-    if (!wanted.address6 && options.range6) wanted.address6 = first_host(*options.range6);
-    Bridge bridge = TRY(ensure_bridge(host, wanted));
-
-    auto pool = TRY(AddressPool::create({.subnet = bridge.address, .range = options.range}));
-    TRY(pool.request(bridge.address.address, kGatewayOwner));
-    std::unique_ptr<BridgeNetwork> network(new BridgeNetwork(std::move(bridge), std::move(pool)));
-    const Bridge& made = network->bridge_;
-    if (!made.address6.is_none()) {
-        network->pool6_.emplace(TRY(AddressPool::create({.subnet = made.address6, .range = options.range6})));
-        TRY(network->pool6_->request(made.address6.address, kGatewayOwner));
+Result<std::unique_ptr<AddressSpace>> AddressSpace::create(const Options& options) {
+    std::unique_ptr<AddressSpace> space(new AddressSpace(options));
+    if (!options.subnet.is_none()) space->pool_.emplace(TRY(AddressPool::create({.subnet = options.subnet, .range = options.range})));
+    if (!options.subnet6.is_none()) space->pool6_.emplace(TRY(AddressPool::create({.subnet = options.subnet6, .range = options.range6})));
+    for (auto& address : options.taken) {
+        auto& pool = address.is_v6() ? space->pool6_ : space->pool_;
+        if (pool && pool->subnet().contains(address)) TRY(pool->request(address, kReservedOwner));
     }
-    for (auto& address : options.reserved) {
-        if (address.is_v6() && !network->pool6_) continue;
-        TRY((address.is_v6() ? *network->pool6_ : network->pool_).request(address, kReservedOwner));
-    }
-    if (made.internal) return network;
-    network->gateway_ = options.default_gateway.value_or(made.address.address);
-    if (options.default_gateway) TRY(network->pool_.request(network->gateway_, kGatewayOwner));
-    if (!network->pool6_) return network;
-    network->gateway6_ = options.default_gateway6.value_or(made.address6.address);
-    if (options.default_gateway6) TRY(network->pool6_->request(network->gateway6_, kGatewayOwner));
-    return network;
+    return space;
 }
 
-Result<Endpoint> BridgeNetwork::allocate(const std::string& owner, const AddressRequest& request) {
-    if (request.address6 && !pool6_)
-        return fail(ErrorKind::InvalidArgument, concat("Invalid address ", request.address6->text(),
-                                                       ": It does not belong to any of this network's subnets"));
-    Endpoint endpoint{.gateway = gateway_, .mac = request.mac};
-    endpoint.address = {TRY(take(pool_, owner, request.address)), bridge_.address.length};
+Result<Endpoint> AddressSpace::allocate(const std::string& owner, const AddressRequest& request) {
+    if (request.address && !pool_) return not_of_this_network(*request.address);
+    if (request.address6 && !pool6_) return not_of_this_network(*request.address6);
+    Endpoint endpoint{.mac = request.mac};
+    if (pool_) {
+        endpoint.address = TRY(take(*pool_, options_.subnet.length, owner, request.address));
+        endpoint.gateway = options_.gateway;
+    }
     if (!pool6_) return endpoint;
-    auto address6 = take(*pool6_, owner, request.address6);
+    auto address6 = take(*pool6_, options_.subnet6.length, owner, request.address6);
     if (!address6) {
-        pool_.release(endpoint.address.address);
+        release(endpoint);
         return fail(std::move(address6).error());
     }
-    endpoint.address6 = {*address6, bridge_.address6.length};
-    endpoint.gateway6 = gateway6_;
+    endpoint.address6 = *address6;
+    endpoint.gateway6 = options_.gateway6;
     return endpoint;
 }
 
-Result<void> BridgeNetwork::restore(const std::string& owner, const Endpoint& endpoint) {
-    if (!endpoint.address.is_none()) TRY(pool_.request(endpoint.address.address, owner));
+Result<void> AddressSpace::restore(const std::string& owner, const Endpoint& endpoint) {
+    if (!endpoint.address.is_none() && pool_) TRY(pool_->request(endpoint.address.address, owner));
     if (!endpoint.address6.is_none() && pool6_) TRY(pool6_->request(endpoint.address6.address, owner));
     return {};
 }
 
-void BridgeNetwork::release(const Endpoint& endpoint) {
-    if (!endpoint.address.is_none()) pool_.release(endpoint.address.address);
+void AddressSpace::release(const Endpoint& endpoint) {
+    if (!endpoint.address.is_none() && pool_) pool_->release(endpoint.address.address);
     if (!endpoint.address6.is_none() && pool6_) pool6_->release(endpoint.address6.address);
+}
+
+Result<std::unique_ptr<BridgeNetwork>> BridgeNetwork::create(os::NetlinkSocket& host, const NetworkOptions& options) {
+    BridgeOptions wanted = options.bridge;
+    if (!wanted.address && options.range && wanted.ipv4) wanted.address = first_host(*options.range);
+    if (!wanted.address6 && options.range6) wanted.address6 = first_host(*options.range6);
+    Bridge bridge = TRY(ensure_bridge(host, wanted));
+    AddressSpace::Options space{.subnet = bridge.address, .subnet6 = bridge.address6, .range = options.range, .range6 = options.range6, .taken = options.reserved};
+    if (!bridge.address.is_none()) space.taken.push_back(bridge.address.address);
+    if (!bridge.address6.is_none()) space.taken.push_back(bridge.address6.address);
+    if (!bridge.internal) {
+        space.gateway = options.default_gateway.value_or(bridge.address.address);
+        space.gateway6 = options.default_gateway6.value_or(bridge.address6.address);
+        for (auto& gateway : {options.default_gateway, options.default_gateway6})
+            if (gateway) space.taken.push_back(*gateway);
+    }
+    auto addresses = TRY(AddressSpace::create(space));
+    return std::unique_ptr<BridgeNetwork>(new BridgeNetwork(std::move(bridge), std::move(addresses)));
 }
 
 }  // namespace proa::network

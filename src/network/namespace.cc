@@ -39,6 +39,8 @@ Result<Namespace> make_one(const NamespaceOptions& options) {
         TRY(write_sysctl("net.ipv6.conf.default.accept_ra", "0"));
     }
     for (auto& [name, value] : options.sysctls) TRY(write_sysctl(name, value));
+    made.ipv6 = options.ipv6;
+    if (options.resolver) made.resolver = TRY(open_resolver_sockets());
     return made;
 }
 }  // namespace

@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 
@@ -158,6 +159,15 @@ NftRule& NftRule::mask(std::string_view mask, uint32_t at) {
 
 NftRule& NftRule::equals(std::string_view value, uint32_t at) { return compare(NFT_CMP_EQ, value, at), *this; }
 NftRule& NftRule::differs(std::string_view value, uint32_t at) { return compare(NFT_CMP_NEQ, value, at), *this; }
+NftRule& NftRule::load(std::string_view value, uint32_t to) {
+    expression("immediate", [&] {
+        batch_.put_be32(NFTA_IMMEDIATE_DREG, to);
+        size_t data = batch_.open_nest(NFTA_IMMEDIATE_DATA);
+        batch_.put(NFTA_DATA_VALUE, value);
+        batch_.close_nest(data);
+    });
+    return *this;
+}
 NftRule& NftRule::in(std::string_view set, uint32_t key) { return lookup(set, key, 0, false), *this; }
 NftRule& NftRule::not_in(std::string_view set, uint32_t key) { return lookup(set, key, 0, true), *this; }
 NftRule& NftRule::map(std::string_view map, uint32_t key, uint32_t to) { return lookup(map, key, to, false), *this; }
@@ -360,13 +370,14 @@ Flow read_flow(const os::NetlinkReply& reply) {
 
 Result<void> forget_udp_flows(os::NetlinkSocket& socket, const std::vector<uint16_t>& host_ports) {
     if (host_ports.empty()) return {};
+    const std::set<uint16_t> wanted(host_ports.begin(), host_ports.end());
     os::NetlinkBatch list;
     list.begin(message_type(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET), NLM_F_DUMP, "list tracked flows");
     list.header(family_header(AF_UNSPEC));
     for (auto& reply : TRY(socket.dump(list))) {
         Flow flow = read_flow(reply);
         if (flow.protocol != IPPROTO_UDP) continue;
-        if (std::find(host_ports.begin(), host_ports.end(), flow.destination_port) == host_ports.end()) continue;
+        if (!wanted.contains(flow.destination_port)) continue;
         os::NetlinkBatch remove;
         remove.begin(message_type(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE), NLM_F_ACK, "forget a tracked flow");
         remove.header(family_header(flow.family));

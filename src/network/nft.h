@@ -43,6 +43,7 @@ public:
     NftRule& mask(std::string_view mask, uint32_t at = kNftKey);
     NftRule& equals(std::string_view value, uint32_t at = kNftKey);
     NftRule& differs(std::string_view value, uint32_t at = kNftKey);
+    NftRule& load(std::string_view value, uint32_t to);   ///< puts a constant into a register
     NftRule& in(std::string_view set, uint32_t key = kNftKey);
     NftRule& not_in(std::string_view set, uint32_t key = kNftKey);
     NftRule& map(std::string_view map, uint32_t key = kNftKey, uint32_t to = kNftData);

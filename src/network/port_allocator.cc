@@ -71,7 +71,34 @@ bool PortAllocator::is_allocated(Protocol protocol, const os::IpAddress& ip, uin
     return false;
 }
 
-Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& request, uint16_t port) {
+BusyPorts BusyPorts::read() {
+    BusyPorts busy;
+    for (Protocol protocol : {Protocol::Tcp, Protocol::Udp})
+        for (bool v6 : {false, true}) {
+            auto table = os::read_file(concat("/proc/thread-self/net/", protocol_name(protocol), v6 ? "6" : ""), kSocketTableBytesMax);
+            if (!table) continue;
+            for (auto& line : split(*table, '\n')) {
+                auto fields = split_fields(line);
+                constexpr size_t kLocal = 1, kState = 3;
+                if (fields.size() <= kState) continue;
+                // Connections do not keep a port from being bound, listeners (0A) and bound datagram sockets (07) do.
+                if (fields[kState] != (protocol == Protocol::Tcp ? "0A" : "07")) continue;
+                auto sides = cut(fields[kLocal], ":");
+                auto port = sides ? parse_uint(sides->second, 16) : std::nullopt;
+                if (port) busy.locals_.insert({protocol, static_cast<uint16_t>(*port), sides->first.find_first_not_of('0') == std::string_view::npos, v6});
+            }
+        }
+    return busy;
+}
+
+bool BusyPorts::contains(Protocol protocol, const os::IpAddress& ip, uint16_t port) const {
+    const bool v6 = ip.is_v6();
+    if (locals_.contains({protocol, port, true, v6})) return true;
+    // Somebody on one address is in the way of all addresses; of another one perhaps not, but nobody misses that port.
+    return locals_.contains({protocol, port, false, v6});
+}
+
+Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& request, uint16_t port, const BusyPorts* busy) {
     std::vector<os::IpAddress> addresses;
     if (request.host_ip) addresses = {*request.host_ip};
     else addresses = {os::IpAddress::any4(), os::IpAddress::any6()};
@@ -80,7 +107,8 @@ Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& req
         if (is_allocated(request.protocol, ip, port))
             return fail(ErrorKind::Internal, concat("Bind for ", ip.text(), ':', port, " failed: port is already allocated"),
                         EADDRINUSE);
-        auto socket = bind_port(request.protocol, ip, port);
+        if (busy && busy->contains(request.protocol, ip, port)) return fail(bind_error(request.protocol, ip, port, EADDRINUSE));
+        auto socket = busy ? Result<os::Fd>(os::Fd()) : bind_port(request.protocol, ip, port);
         if (!socket && !request.host_ip && ip.is_v6() && has_no_ipv6(socket.error().number())) continue;
         if (!socket) return fail(std::move(socket).error());
         reserved.push_back({request.protocol, ip, port, request.container_port, std::move(*socket)});
@@ -89,14 +117,14 @@ Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& req
     return reserved;
 }
 
-Result<std::vector<ReservedPort>> PortAllocator::try_ephemeral(const PortRequest& request) {
+Result<std::vector<ReservedPort>> PortAllocator::try_ephemeral(const PortRequest& request, const BusyPorts* busy) {
     auto [first, last] = ephemeral_range();
     const uint32_t count = static_cast<uint32_t>(last - first) + 1;
     uint16_t& previous = previous_[request.protocol];
     uint32_t start = previous >= first && previous < last ? static_cast<uint32_t>(previous - first) + 1 : 0;
     for (uint32_t i = 0; i < count; i++) {
         uint16_t port = static_cast<uint16_t>(first + (start + i) % count);
-        auto reserved = try_port(request, port);
+        auto reserved = try_port(request, port, busy);
         if (!reserved && reserved.error().number() == EADDRINUSE) continue;
         if (reserved) previous = port;
         return reserved;
@@ -104,14 +132,14 @@ Result<std::vector<ReservedPort>> PortAllocator::try_ephemeral(const PortRequest
     return fail(ErrorKind::Internal, "all ports are allocated", EADDRINUSE);
 }
 
-Result<std::vector<ReservedPort>> PortAllocator::reserve(const PortRequest& request) {
+Result<std::vector<ReservedPort>> PortAllocator::reserve(const PortRequest& request, const BusyPorts* busy) {
     std::lock_guard lock(mutex_);
-    if (request.first == 0) return try_ephemeral(request);
+    if (request.first == 0) return try_ephemeral(request, busy);
     if (request.last != 0 && request.last < request.first)
         return fail(ErrorKind::InvalidArgument, concat("invalid port range ", request.first, '-', request.last));
-    if (request.last == 0 || request.last == request.first) return try_port(request, request.first);
+    if (request.last == 0 || request.last == request.first) return try_port(request, request.first, busy);
     for (uint32_t port = request.first; port <= request.last; port++) {
-        auto reserved = try_port(request, static_cast<uint16_t>(port));
+        auto reserved = try_port(request, static_cast<uint16_t>(port), busy);
         if (reserved || reserved.error().number() != EADDRINUSE) return reserved;
     }
     return fail(ErrorKind::Internal, "all ports are allocated", EADDRINUSE);

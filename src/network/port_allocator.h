@@ -24,13 +24,29 @@ struct ReservedPort {
     os::IpAddress host_ip;
     uint16_t host_port = 0;
     uint16_t container_port = 0;
-    /// Bound, non-blocking, IPv6 ones IPV6_V6ONLY, TCP ones listening. The container's shim holds it (and accepts on it where
+    /// Bound, non-blocking, IPv6 ones IPV6_V6ONLY, TCP ones listening; none with BusyPorts. The container's shim holds it (and accepts on it where
     /// Publication::needs_proxy). Empty only for SCTP on a kernel that has no SCTP sockets.
     os::Fd socket;
 
     Publication publication(const os::IpAddress& container_ip) const {
         return {protocol, host_ip, host_port, container_ip, container_port};
     }
+};
+
+/// The local ports in use at one moment, from /proc/net. man: proc(5)
+class BusyPorts {
+public:
+    static BusyPorts read();
+    bool contains(Protocol protocol, const os::IpAddress& ip, uint16_t port) const;
+
+private:
+    struct Local {
+        Protocol protocol;
+        uint16_t port;
+        bool any, v6;
+        auto operator<=>(const Local&) const = default;
+    };
+    std::set<Local> locals_;
 };
 
 /// Host ports of one network namespace. Thread-safe. Memory only: restore() tells it after a restart what running containers'
@@ -40,7 +56,8 @@ public:
     /// Finds and binds a port. For a request without host_ip the same number on IPv4 and IPv6; IPv6 is left out where the host
     /// has none. Errors, as Docker words them: "Bind for 0.0.0.0:8080 failed: port is already allocated" (by us), "failed to
     /// bind host port 0.0.0.0:8080/tcp: address already in use (held by nginx, process 71)", "all ports are allocated".
-    Result<std::vector<ReservedPort>> reserve(const PortRequest& request);
+    /// With `busy` no sockets are made, for containers with very many ports: then only our rules hold them.
+    Result<std::vector<ReservedPort>> reserve(const PortRequest& request, const BusyPorts* busy = nullptr);
 
     void restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port);
     /// The caller has closed the sockets or their holder has ended. No error when it is free.
@@ -54,8 +71,8 @@ private:
         auto operator<=>(const Side&) const = default;
     };
     bool is_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t port) const;
-    Result<std::vector<ReservedPort>> try_port(const PortRequest& request, uint16_t port);
-    Result<std::vector<ReservedPort>> try_ephemeral(const PortRequest& request);
+    Result<std::vector<ReservedPort>> try_port(const PortRequest& request, uint16_t port, const BusyPorts* busy);
+    Result<std::vector<ReservedPort>> try_ephemeral(const PortRequest& request, const BusyPorts* busy);
 
     std::mutex mutex_;
     std::set<Side> allocated_;

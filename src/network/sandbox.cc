@@ -78,14 +78,18 @@ Result<void> configure(Sandbox& sandbox, const Endpoint& endpoint) {
     return configure(sandbox.space.netlink, sandbox.interface, endpoint);
 }
 
+Result<void> choose_ipv6(Namespace& space, bool ipv6) {
+    // New interfaces take the namespace's default.
+    if (space.ipv6 == ipv6 || !os::exists("/proc/sys/net/ipv6")) return {};
+    TRY(run_inside(space.descriptor.get(), [&] { return write_sysctl("net.ipv6.conf.default.disable_ipv6", ipv6 ? "0" : "1"); }));
+    space.ipv6 = ipv6;
+    return {};
+}
+
 Result<Interface> attach_interface(os::NetlinkSocket& host, Namespace& space, const Bridge& bridge, const std::string& inner_name,
                                    const std::string& prefix, std::optional<os::MacAddress> mac) {
     Interface interface{.name = inner_name, .mac = mac ? *mac : os::random_mac()};
-    // New interfaces take the namespace's default, so it must say what this network wants before the pair is made.
-    if (os::exists("/proc/sys/net/ipv6"))
-        TRY(run_inside(space.descriptor.get(), [&] {
-            return write_sysctl("net.ipv6.conf.default.disable_ipv6", bridge.ipv6 ? "0" : "1");
-        }));
+    TRY(choose_ipv6(space, bridge.ipv6));
     TRY(create_veth(host, space, bridge, prefix, interface));
     return interface;
 }

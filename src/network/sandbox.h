@@ -42,6 +42,9 @@ struct Endpoint {
 Result<void> configure(Sandbox& sandbox, const Endpoint& endpoint);
 Result<void> configure(os::NetlinkSocket& inside, Interface& interface, const Endpoint& endpoint);
 
+/// Whether interfaces that are made in the namespace from now on have IPv6.
+Result<void> choose_ipv6(Namespace& space, bool ipv6);
+
 /// Adds a further interface to an existing namespace (user-defined networks, `network connect`), attached to the bridge and up
 /// at both ends. Enables IPv6 on it where the bridge has it. The host end's name is `prefix` and eight hex digits.
 Result<Interface> attach_interface(os::NetlinkSocket& host, Namespace& space, const Bridge& bridge, const std::string& inner_name,

@@ -242,7 +242,7 @@ TEST_F(Sandboxes, network_gives_endpoints_and_takes_them_back) {
     auto fixed = value(network->allocate("b", {.address = ip("172.30.9.7")}));
     EXPECT_EQ(fixed.address.text(), "172.30.9.7/24");
     auto taken = network->allocate("c", {.address = ip("172.30.9.1")});
-    EXPECT_EQ(taken.error().message(), "Address already in use: 172.30.9.1 belongs to the gateway");
+    EXPECT_EQ(taken.error().message(), "Address already in use: 172.30.9.1 belongs to the gateway or an auxiliary address");
     // What failed on one family gives back the other.
     EXPECT_FALSE(network->allocate("c", {.address = ip("172.30.9.8"), .address6 = ip("fd30::2")}));
     EXPECT_TRUE(network->allocate("d", {.address = ip("172.30.9.8")}));
@@ -261,6 +261,37 @@ TEST_F(Sandboxes, range_without_an_address_is_the_subnet) {
     EXPECT_EQ(endpoint.address.text(), "10.77.0.2/24");
     EXPECT_TRUE(endpoint.gateway.is_none());
     value(remove_bridge(host_, "tb1"));
+}
+
+TEST_F(Sandboxes, resolver_sockets_get_what_goes_to_port_53) {
+    NamespaceOptions options;
+    options.resolver = true;
+    auto space = std::move(value(make_namespaces(1, options)).front());
+    ASSERT_TRUE(space.resolver.udp && space.resolver.tcp);
+    value(run_inside(space.descriptor.get(), []() -> Result<void> {
+        sockaddr_storage server;
+        socklen_t size = ip("127.0.0.11").to_socket_address(53, server);
+        os::Fd asker(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (::sendto(asker.get(), "ask", 3, 0, reinterpret_cast<sockaddr*>(&server), size) != 3) return fail_errno("sendto");
+        // A name server of the container's own finds the port free.
+        os::Fd own(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        size = os::IpAddress::any4().to_socket_address(53, server);
+        if (::bind(own.get(), reinterpret_cast<sockaddr*>(&server), size) < 0) return fail_errno("bind");
+        return {};
+    }));
+    char buffer[16];
+    EXPECT_EQ(::recv(space.resolver.udp.get(), buffer, sizeof buffer, MSG_DONTWAIT), 3);
+    // Made again, as after a resolver was killed: the new ones are asked.
+    ResolverSockets again;
+    value(run_inside(space.descriptor.get(), [&]() -> Result<void> {
+        again = TRY(open_resolver_sockets());
+        sockaddr_storage server;
+        socklen_t size = ip("127.0.0.11").to_socket_address(53, server);
+        os::Fd asker(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (::sendto(asker.get(), "more", 4, 0, reinterpret_cast<sockaddr*>(&server), size) != 4) return fail_errno("sendto");
+        return {};
+    }));
+    EXPECT_EQ(::recv(again.udp.get(), buffer, sizeof buffer, MSG_DONTWAIT), 4);
 }
 
 TEST_F(Sandboxes, statistics_are_read_from_outside) {

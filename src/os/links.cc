@@ -156,6 +156,24 @@ void add_veth(NetlinkBatch& batch, const VethPair& pair) {
     batch.close_nest(info);
 }
 
+void add_child_link(NetlinkBatch& batch, const ChildLink& link) {
+    batch.begin(RTM_NEWLINK, kCreate, concat("create ", link.kind, " link ", link.name));
+    batch.header(link_header(0, link.up ? std::optional(true) : std::nullopt));
+    batch.put_text(IFLA_IFNAME, link.name);
+    if (link.parent != 0) batch.put_u32(IFLA_LINK, static_cast<uint32_t>(link.parent));
+    if (link.network_namespace >= 0) batch.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(link.network_namespace));
+    if (link.mac) batch.put(IFLA_ADDRESS, mac_bytes(*link.mac));
+    size_t info = batch.open_nest(IFLA_LINKINFO);
+    batch.put_text(IFLA_INFO_KIND, link.kind);
+    size_t data = batch.open_nest(IFLA_INFO_DATA);
+    static_assert(int{IFLA_MACVLAN_MODE} == int{IFLA_IPVLAN_MODE} && int{IFLA_IPVLAN_MODE} == int{IFLA_VLAN_ID});
+    if (link.mode32) batch.put_u32(IFLA_MACVLAN_MODE, *link.mode32);
+    if (link.mode16) batch.put_u16(IFLA_IPVLAN_MODE, *link.mode16);
+    if (link.flag16) batch.put_u16(IFLA_IPVLAN_FLAGS, *link.flag16);
+    batch.close_nest(data);
+    batch.close_nest(info);
+}
+
 void set_link(NetlinkBatch& batch, int index, const LinkChange& change) {
     batch.begin(RTM_NEWLINK, NLM_F_ACK, concat("change link ", index));
     batch.header(link_header(index, change.up));

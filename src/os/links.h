@@ -55,6 +55,20 @@ struct VethPair {
 /// the host end is attached and up. The peer stays down: veth refuses to open an end before the pair is joined (ENOTCONN).
 void add_veth(NetlinkBatch& batch, const VethPair& pair);
 
+/// A link of a kind that sits on another one, or on none ("dummy").
+struct ChildLink {
+    std::string kind;                  ///< "macvlan", "ipvlan", "vlan", "dummy"
+    std::string name;
+    int parent = 0;                    ///< index here; 0: none
+    int network_namespace = -1;        ///< where it is born; -1: here
+    std::optional<MacAddress> mac;
+    std::optional<uint32_t> mode32;    ///< IFLA_MACVLAN_MODE
+    std::optional<uint16_t> mode16;    ///< IFLA_IPVLAN_MODE, IFLA_VLAN_ID
+    std::optional<uint16_t> flag16;    ///< IFLA_IPVLAN_FLAGS
+    bool up = false;
+};
+void add_child_link(NetlinkBatch& batch, const ChildLink& link);
+
 struct LinkChange {
     std::optional<bool> up;
     std::optional<int> master;  ///< 0 detaches

@@ -24,3 +24,7 @@ PROA_JSON_TABLE(proa::docker::Network, "Network", field<&T::name>("Name"), field
                 field<&T::internal>("Internal"), field<&T::attachable>("Attachable"), field<&T::ingress>("Ingress"),
                 field<&T::config_from>("ConfigFrom"), field<&T::config_only>("ConfigOnly"), field<&T::containers>("Containers"),
                 field<&T::options>("Options"), field<&T::labels>("Labels"))
+
+PROA_JSON_TABLE(proa::docker::NetworkConnect, "ConnectRequest", field<&T::container>("Container"), field<&T::endpoint_config>("EndpointConfig"))
+
+PROA_JSON_TABLE(proa::docker::NetworkDisconnect, "DisconnectRequest", field<&T::container>("Container"), field<&T::force>("Force"))

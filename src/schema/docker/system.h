@@ -46,6 +46,15 @@ struct Network {
     std::map<std::string, EndpointResource> containers;
     StringMap options, labels;
 };
+/// Bodies of POST /networks/{id}/connect and /disconnect.
+struct NetworkConnect {
+    std::string container;
+    std::optional<EndpointSettings> endpoint_config;
+};
+struct NetworkDisconnect {
+    std::string container;
+    bool force = false;
+};
 
 }  // namespace proa::docker
 
@@ -57,3 +66,5 @@ PROA_JSON_DECLARE(proa::docker::Ipam)
 PROA_JSON_DECLARE(proa::docker::EndpointResource)
 PROA_JSON_DECLARE(proa::docker::ConfigReference)
 PROA_JSON_DECLARE(proa::docker::Network)
+PROA_JSON_DECLARE(proa::docker::NetworkConnect)
+PROA_JSON_DECLARE(proa::docker::NetworkDisconnect)
