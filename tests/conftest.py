@@ -106,6 +106,9 @@ def tidy(request):
         http.delete(f"/containers/{container['Id']}?force=1&v=1")
     for volume in http.get("/volumes").json()["Volumes"] or []:
         http.delete(f"/volumes/{volume['Name']}?force=1")
+    for network in http.get("/networks").json() or []:
+        if network["Name"] not in ("bridge", "host", "none"):
+            http.delete(f"/networks/{network['Id']}")
     keep = {"busybox:latest", "odd:latest", "wrongarch:latest", "configured:latest", "hello-world:latest"}
     for image in http.get("/images/json").json() or []:
         for tag in image.get("RepoTags") or [image["Id"]]:
@@ -174,6 +177,17 @@ class Api(Http):
         with self.hijack(f"/exec/{created.json()['Id']}/start", {}) as stream:
             out, err = demultiplex(stream.read_all())
         return self.get(f"/exec/{created.json()['Id']}/json").json()["ExitCode"], out.decode(), err.decode()
+
+
+@pytest.fixture
+def network(api):
+    """Makes networks; the tidy-up removes them."""
+    def make(name=None, status=201, **body):
+        name = name or "n-" + uuid.uuid4().hex[:8]
+        answer = api.post("/networks/create", {"Name": name, **body})
+        assert answer.status == status, answer
+        return name if status == 201 else answer
+    return make
 
 
 @pytest.fixture

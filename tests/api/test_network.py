@@ -192,6 +192,39 @@ class TestPorts:
         api.post(f"/containers/{container}/restart?t=0")
         serving("127.0.0.1", 18088)
 
+    @pytest.mark.proa
+    def test_live_changes(self, api):
+        """`proa update --publish-add/--publish-rm`, an extension."""
+        container = self.publish(api, [{"HostPort": "18094"}])
+        serving("127.0.0.1", 18094)
+        assert api.post(f"/containers/{container}/update", {"PublishAdd": {"80/tcp": [{"HostPort": "18095"}]}}).status == 200
+        serving("127.0.0.1", 18095)
+        serving("127.0.0.1", 18094)
+        assert {b["HostPort"] for b in self.bindings(api, container)} == {"18094", "18095"}
+        taken = api.post(f"/containers/{container}/update", {"PublishAdd": {"81/tcp": [{"HostPort": "18095"}]}})
+        assert taken.status == 500 and "already allocated" in taken.message
+        assert api.post(f"/containers/{container}/update", {"PublishRemove": ["80"]}).status == 200
+        with pytest.raises(OSError):
+            fetch("127.0.0.1", 18094, 1)
+        for port in (18094, 18095):  # nobody holds them any more
+            with socket.socket() as free:
+                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                free.bind(("0.0.0.0", port))
+                free.listen()
+        assert api.post(f"/containers/{container}/update", {"PublishRemove": ["99"]}).status == 400
+        assert api.post(f"/containers/{container}/update", {"PublishAdd": {"80/tcp": [{"HostPort": "18096"}]}}).status == 200
+        api.post(f"/containers/{container}/restart?t=0")
+        serving("127.0.0.1", 18096)
+
+    def test_three_hundred_ports(self, api):
+        ports = {f"{port}/tcp": [{"HostPort": str(port)}] for port in range(21000, 21300)}
+        container = api.run("httpd", "-f", "-p", "21299", "-h", "/www", ExposedPorts={port: {} for port in ports}, host={"PortBindings": ports})
+        serving("127.0.0.1", 21299)
+        shown = api.inspect(container)["NetworkSettings"]["Ports"]
+        assert len(shown) == 300 and shown["21299/tcp"][0]["HostPort"] == "21299"
+        other = api.create("sleep", "9", ExposedPorts={"80/tcp": {}}, host={"PortBindings": {"80/tcp": [{"HostPort": "21050"}]}})
+        assert "port is already allocated" in api.post(f"/containers/{other}/start").message
+
     def test_large_transfer(self, api):
         self.publish(api, [{"HostPort": "18089"}], ["sh", "-c", "head -c 20000000 /dev/zero > /www/big; httpd -f -p 80 -h /www"])
         serving("127.0.0.1", 18089)
@@ -249,6 +282,20 @@ def test_files_are_writable_and_kept_over_restart(api):
     wait_until(lambda: "mine" in api.execute(container, "cat", "/etc/hosts")[1])
     assert "hostname" not in api.execute(container, "sh", "-c", "mount | grep -c '/etc/hosts\\|/etc/resolv.conf\\|/etc/hostname'")[1]
     assert api.execute(container, "sh", "-c", "grep -c ' /etc/\\(hosts\\|resolv.conf\\|hostname\\) ' /proc/self/mounts")[1] == "3\n"
+
+
+def test_links_on_the_default_bridge(api):
+    target = api.run("sleep", "100", name="link-target")
+    container = api.run("sleep", "100", name="link-user", host={"Links": ["link-target:nick"]})
+    address = api.inspect(target)["NetworkSettings"]["IPAddress"]
+    assert f"{address}\tnick {target[:12]} link-target" in api.execute(container, "cat", "/etc/hosts")[1]
+    assert api.inspect(container)["HostConfig"]["Links"] == ["/link-target:/link-user/nick"]
+    assert api.execute(container, "ping", "-c1", "-W2", "nick")[0] == 0
+    api.post(f"/containers/{target}/stop?t=0")
+    api.post(f"/containers/{container}/stop?t=0")
+    refused = api.post(f"/containers/{container}/start")
+    assert refused.status >= 400 and "Cannot link to a non running container: /link-target AS /link-user/nick" in refused.message
+    assert "could not get container for nope" in api.post("/containers/create", {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Links": ["nope:x"]}}).message
 
 
 def test_ping_to_the_gateway(api):
