@@ -828,17 +828,18 @@ TEST_F(ShimTest, LogsFast) {
     RecordProperty("mb_per_s", static_cast<int>(mb_per_s));
 }
 
-TEST_F(ShimTest, KilledShimLeavesItsInitToBeFound) {
+TEST_F(ShimTest, KilledShimTakesItsInitAlong) {
     start("sleep 100");
     auto record = *read_running_record(state_);
+    EXPECT_TRUE(liveness(record).init);
     ASSERT_TRUE(os::send_signal(shim_.pidfd.get(), SIGKILL));
     ASSERT_TRUE(has_shim_ended(2000));
     EXPECT_FALSE(liveness(record).shim);
-    EXPECT_TRUE(liveness(record).init);
-    EXPECT_FALSE(read_exit_record(state_));
-    ::kill(record.init_pid, SIGKILL);
-    (void)os::wait_for_exit(record.init_pid);  // ours as the subreaper
+    auto status = os::wait_for_exit(record.init_pid);  // ours as the subreaper
+    ASSERT_TRUE(status) << status.error().message();
+    EXPECT_EQ(status->signal, SIGKILL);
     EXPECT_FALSE(liveness(record).init);
+    EXPECT_FALSE(read_exit_record(state_));
 }
 
 }  // namespace
