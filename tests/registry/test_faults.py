@@ -170,6 +170,17 @@ def test_two_pulls_of_the_same_bring_it_once(api, engine, serve):
     assert all(one.startswith("Status:") for one in answers) and set(faulty.asked.values()) == {1}
 
 
+def sizes_in(directory):
+    """Sizes of the files that are there, while others come and go."""
+    sizes = []
+    for name in os.listdir(directory):
+        try:
+            sizes.append(os.path.getsize(f"{directory}/{name}"))
+        except FileNotFoundError:
+            pass
+    return sizes
+
+
 def test_killed_and_taken_up_again(private_engine, serve):
     hold = threading.Event()
 
@@ -185,7 +196,7 @@ def test_killed_and_taken_up_again(private_engine, serve):
     private_engine.start()
     stream = Http(private_engine.socket).open("POST", f"/images/create?fromImage={quote(faulty.address)}/x&tag=1")
     ingest = private_engine.data_root + "/content/ingest"
-    wait_until(lambda: any(os.path.getsize(f"{ingest}/{n}") >= 1900000 for n in os.listdir(ingest)), 10, "a part to come")
+    wait_until(lambda: any(size >= 1900000 for size in sizes_in(ingest)), 10, "a part to come")
     private_engine.kill()
     hold.set()
     stream.close()
