@@ -253,20 +253,30 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     return {};
 }
 
-Result<void> start_container(Parts& parts, const ContainerPointer& container) {
+namespace {
+/// `attempted` tells a start that failed from one that there was no reason for (it runs already, is paused, is being removed).
+Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, bool& attempted) {
     std::unique_lock operation(container->operation());
+    TRY(check_startable(container->record()));
+    attempted = true;
     auto started = start_container_locked(parts, container);
-    bool failed = !started && !started.error().is(ErrorKind::NotModified) && !started.error().is(ErrorKind::Conflict);
-    if (failed && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
+    if (!started && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
         auto removed = remove_container_locked(parts, container, true);
         if (!removed) log::error(removed.error().message());
     }
     return started;
 }
+}  // namespace
+
+Result<void> start_container(Parts& parts, const ContainerPointer& container) {
+    bool attempted = false;
+    return start_or_remove(parts, container, attempted);
+}
 
 void restart_by_policy(Parts& parts, const ContainerPointer& container) {
-    auto started = start_container(parts, container);
-    if (started || started.error().is(ErrorKind::NotModified) || started.error().is(ErrorKind::Conflict)) return;
+    bool attempted = false;
+    auto started = start_or_remove(parts, container, attempted);
+    if (started || !attempted) return;
     log::error(concat("container ", container->id(), " could not be restarted: ", started.error().message()));
     container->notify_exited(container->state().exit_code);
 }
