@@ -62,6 +62,15 @@ Result<void> read_extension(const Call& call, engine::BuildRequest& request) {
     return {};
 }
 
+/// X-Registry-Config: what the client knows about itself, by registry. What cannot be read is nothing, as in Docker.
+void read_credentials(const Call& call, engine::BuildRequest& request) {
+    auto text = from_base64(call.request().headers.get("X-Registry-Config"));
+    auto value = text ? json::parse(*text) : Result<json::Value>(json::Value());
+    if (!value || !value->is_object()) return;
+    for (auto& [name, item] : value->as_object())
+        if (auto known = registry::Credentials::from_json(json::print(item))) request.credentials[name] = *known;
+}
+
 Result<void> refuse_what_is_missing(const Call& call) {
     auto refuse = [](std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); };
     std::string version = call.text("version");
@@ -98,6 +107,7 @@ Result<engine::BuildRequest> read_request(const Call& call) {
     if (auto options = call.query().all("securityopt"); !options.empty()) request.host.security_opt = options;
     TRY(read_limits(call, request.host));
     TRY(read_extension(call, request));
+    read_credentials(call, request);
     return request;
 }
 

@@ -14,6 +14,7 @@
 #include "engine/build_downloads.h"
 #include "engine/build_stage.h"
 #include "engine/find_image.h"
+#include "engine/pull_image.h"
 #include "engine/remove_container.h"
 #include "os/file.h"
 #include "store/unpack.h"
@@ -270,11 +271,16 @@ Result<store::ImagePointer> build_base_image(BuildContext& build, size_t stage, 
     bool fits = found && (platform.empty() || find_image(build.parts.images, reference, platform));
     if (fits && (!build.request.pull || by_id)) return found;
     parsed = parsed.with_default_tag();
-    auto progress = [&](const json::Object& line) -> Result<void> {
+    TransferCaller caller;
+    // The client's configuration calls Docker Hub by its old address.
+    for (auto& name : {parsed.domain, std::string(parsed.domain == "docker.io" ? "https://index.docker.io/v1/" : "https://" + parsed.domain)})
+        if (auto known = build.request.credentials.find(name); known != build.request.credentials.end()) caller.credentials = known->second;
+    caller.gone = build.listener.cancelled;
+    caller.progress = [&](const json::Object& line) -> Result<void> {
         build.messages.object(stage, line);
         return {};
     };
-    TRY(pull_image(build.parts, parsed.familiar_name(), parsed.digest.empty() ? parsed.tag : parsed.digest, platform, progress));
+    TRY(pull_image(build.parts, parsed.familiar_name(), parsed.digest.empty() ? parsed.tag : parsed.digest, platform, caller));
     return build.parts.images.resolve(reference);
 }
 

@@ -9,6 +9,7 @@
 #include "codec/stream.h"
 #include "engine/images.h"
 #include "engine/parts.h"
+#include "registry/credentials.h"
 
 namespace proa::engine {
 
@@ -24,6 +25,7 @@ struct BuildRequest {
     std::string target, platform;
     docker::HostConfig host;                  ///< network mode, extra hosts, limits: for the containers of RUN
     std::vector<std::string> cache_from;
+    std::map<std::string, registry::Credentials> credentials;  ///< by the registry's name as the client's configuration has it, for base images
     std::map<std::string, std::string> secrets;  ///< id to content
     std::map<std::string, std::string> ssh;      ///< id to the path of an agent's socket on this host
     std::set<std::string> allowed;               ///< entitlements: "security.insecure", "network.host"
