@@ -168,7 +168,7 @@ Result<void> connect_container(Parts& parts, const std::string& network_name, co
             return fail(ErrorKind::Forbidden, concat("endpoint with name ", record.name, " already exists in network ", network->name()));
         return connect_live(parts, container, network, std::move(settings));
     }
-    std::string mac = std::exchange(settings.mac_address, "");
+    std::string mac = settings.mac_address;  // shown until the first start, as Docker shows it
     auto changed = container->change([&](Record& now) {
         now.networks[network->name()] = settings;
         if (!mac.empty()) now.wanted_macs[network->name()] = mac;

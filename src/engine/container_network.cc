@@ -72,7 +72,7 @@ Result<void> settle_networks(Parts& parts, container::Record& record, const std:
         if (!endpoint->mac_address.empty()) {
             bool contradicts = !further && !mac.empty() && os::parse_mac(mac) != os::parse_mac(endpoint->mac_address);
             if (contradicts) return invalid("the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty");
-            record.wanted_macs[name] = endpoint->mac_address;
+            record.wanted_macs[name] = own.mac_address = endpoint->mac_address;
         }
         record.networks[name] = std::move(own);
     }

@@ -368,3 +368,12 @@ def test_networks_survive_the_daemon(private_engine):
     assert endpoint_of(api, third, "kept")["IPAddress"] not in (endpoint["IPAddress"], endpoint_of(api, second, "kept")["IPAddress"])
     assert api.execute(container, "ping", "-c1", "-W2", "third")[0] == 0
     assert api.delete("/networks/kept").status == 403
+
+
+def test_a_wanted_mac_address_is_shown_before_the_first_start(api, network):
+    net = network()
+    container = api.create("sleep", "100")
+    assert api.post(f"/networks/{net}/connect", {"Container": container, "EndpointConfig": {"MacAddress": "02:42:ac:11:00:02"}}).status == 200
+    assert endpoint_of(api, container, net)["MacAddress"] == "02:42:ac:11:00:02"
+    api.start(container)
+    assert endpoint_of(api, container, net)["MacAddress"] == "02:42:ac:11:00:02"
