@@ -67,7 +67,7 @@ void add_exec_routes(Router& router, Parts& parts) {
     router.get("/exec/{id}/json", [&parts](Call& call) -> Result<void> {
         auto exec = TRY(parts.execs.find(call.parameter("id")));
         // A client that saw the stream end expects the exit code: what the shim has reported is taken in first.
-        if (exec->running()) parts.monitor.flush();
+        if (exec->unfinished()) parts.monitor.flush();
         return call.respond_object(200, exec->inspect());
     });
 }

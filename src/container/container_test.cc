@@ -4,6 +4,7 @@
 
 #include "container/container.h"
 #include "container/event_bus.h"
+#include "container/exec.h"
 #include "container/log_reader.h"
 #include "container/plan.h"
 #include "container/record_store.h"
@@ -64,6 +65,17 @@ TEST(Container, KeepsARenderingUntilTheRecordOrThePurposeChanges) {
     EXPECT_EQ(text("y"), "<one2");
     container.change([](Record& record) { record.name = "two"; });
     EXPECT_EQ(text("y"), "<two3");
+}
+
+TEST(Exec, IsUnfinishedFromItsBeginningToItsKnownEnd) {
+    Exec exec("e", "c", {});
+    EXPECT_FALSE(exec.unfinished());
+    ASSERT_TRUE(exec.begin());
+    EXPECT_TRUE(exec.unfinished() && !exec.running());
+    exec.finished(3);  // before started(): the process was quicker than its starter
+    exec.started(1);
+    EXPECT_FALSE(exec.unfinished() || exec.running());
+    EXPECT_EQ(exec.exit_code(), 3);
 }
 
 TEST(RecordStore, KeepsRecordsAndRefusesTakenNames) {

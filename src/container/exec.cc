@@ -33,6 +33,11 @@ bool Exec::running() const {
     return running_;
 }
 
+bool Exec::unfinished() const {
+    std::lock_guard lock(mutex_);
+    return begun_ && !exit_code_;
+}
+
 std::optional<int64_t> Exec::exit_code() const {
     std::lock_guard lock(mutex_);
     return exit_code_;

@@ -21,6 +21,8 @@ public:
     void started(int64_t pid);
     void finished(int64_t exit_code);
     bool running() const;
+    /// Begun, and its end is not known yet: it may have ended before its start was recorded.
+    bool unfinished() const;
     std::optional<int64_t> exit_code() const;
     /// CLOCK_MONOTONIC nanoseconds of the end; 0 while it has not ended.
     int64_t finished_at() const;
