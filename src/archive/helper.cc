@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "os/command.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/socket.h"
@@ -31,30 +31,10 @@ struct ChildEnds {
 };
 
 Result<pid_t> spawn(const std::string& program, const ChildEnds& ends) {
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends.input.get(), 0);
-    posix_spawn_file_actions_adddup2(&actions, ends.output.get(), 1);
-    posix_spawn_file_actions_adddup2(&actions, ends.status.get(), kStatusDescriptor);
-    posix_spawn_file_actions_adddup2(&actions, ends.request.get(), kRequestDescriptor);
-    if (ends.root) posix_spawn_file_actions_adddup2(&actions, ends.root.get(), kRootDescriptor);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    std::string name = "proa-archive";
-    char* arguments[] = {name.data(), nullptr};
+    std::vector<os::HandedDescriptor> handed{{ends.input.get(), 0}, {ends.output.get(), 1}, {ends.status.get(), kStatusDescriptor}, {ends.request.get(), kRequestDescriptor}};
+    if (ends.root) handed.push_back({ends.root.get(), kRootDescriptor});
     char* environment[] = {nullptr};
-    pid_t pid = -1;
-    int code = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (code != 0) return fail(errno_error("execute", program, code));
-    return pid;
+    return os::spawn_command(program, {"proa-archive"}, environment, handed);
 }
 }  // namespace
 

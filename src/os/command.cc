@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "os/fd.h"
+#include "os/file.h"
 
 namespace proa::os {
 
@@ -36,13 +37,11 @@ Result<void> read_both(int out_fd, std::string& out, int error_fd, std::string& 
 
 }  // namespace
 
-Result<CommandOutput> run_command(const std::vector<std::string>& arguments, size_t limit) {
-    Pipe out = TRY(make_pipe()), error = TRY(make_pipe());
+Result<pid_t> spawn_command(const std::string& program, const std::vector<std::string>& arguments, char* const* environment,
+                            std::span<const HandedDescriptor> descriptors) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out.write_end.get(), 1);
-    posix_spawn_file_actions_adddup2(&actions, error.write_end.get(), 2);
+    for (auto& handed : descriptors) posix_spawn_file_actions_adddup2(&actions, handed.ours, handed.theirs);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     sigset_t none, all;
@@ -55,10 +54,18 @@ Result<CommandOutput> run_command(const std::vector<std::string>& arguments, siz
     for (auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
     words.push_back(nullptr);
     pid_t pid = -1;
-    int code = ::posix_spawn(&pid, words[0], &actions, &attributes, words.data(), environ);
+    int code = ::posix_spawn(&pid, program.c_str(), &actions, &attributes, words.data(), environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    if (code != 0) return fail(errno_error("execute", arguments[0], code));
+    if (code != 0) return fail(errno_error("execute", program, code));
+    return pid;
+}
+
+Result<CommandOutput> run_command(const std::vector<std::string>& arguments, size_t limit) {
+    Pipe out = TRY(make_pipe()), error = TRY(make_pipe());
+    Fd null = TRY(open_file("/dev/null", O_RDONLY));
+    HandedDescriptor handed[] = {{null.get(), 0}, {out.write_end.get(), 1}, {error.write_end.get(), 2}};
+    pid_t pid = TRY(spawn_command(arguments[0], arguments, environ, handed));
     out.write_end.reset();
     error.write_end.reset();
     CommandOutput result;
