@@ -195,11 +195,9 @@ void note_running(const ContainerPointer& container, const Paths& paths, int64_t
     });
 }
 
-}  // namespace
-
-Result<void> start_container_locked(Parts& parts, const ContainerPointer& container) {
+/// With the operation held, of a container that may be started.
+Result<void> attempt_start(Parts& parts, const ContainerPointer& container) {
     auto record = container->record();
-    TRY(check_startable(record));
     NetworkAttachment network;
     auto attached = attach_networks(parts, record);
     if (!attached) {
@@ -253,13 +251,12 @@ Result<void> start_container_locked(Parts& parts, const ContainerPointer& contai
     return {};
 }
 
-namespace {
 /// `attempted` tells a start that failed from one that there was no reason for (it runs already, is paused, is being removed).
 Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, bool& attempted) {
     std::unique_lock operation(container->operation());
     TRY(check_startable(container->record()));
     attempted = true;
-    auto started = start_container_locked(parts, container);
+    auto started = attempt_start(parts, container);
     if (!started && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
         auto removed = remove_container_locked(parts, container, true);
         if (!removed) log::error(removed.error().message());

@@ -8,8 +8,6 @@ namespace proa::engine {
 /// "failed to create task for container: ... OCI runtime create failed: ..." for a command that cannot be executed; the
 /// record's state then carries exit code 127, 126 or 128 and the error.
 Result<void> start_container(Parts& parts, const container::ContainerPointer& container);
-/// The same with the operation held by the caller.
-Result<void> start_container_locked(Parts& parts, const container::ContainerPointer& container);
 
 /// A planned restart: as start_container(), and a failure plans the next one.
 void restart_by_policy(Parts& parts, const container::ContainerPointer& container);
