@@ -11,7 +11,6 @@ bool is_remote_source(const std::string& text);
 bool is_git_source(const std::string& text);
 
 struct FetchOptions {
-    std::string checksum;  ///< "sha256:...", "" takes anything
     bool keep_git_dir = false;
     std::function<bool()> cancelled;
 };

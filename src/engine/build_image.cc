@@ -97,7 +97,7 @@ Result<Context> read_context(const BuildRequest& request, codec::Source& body, c
         std::string download = scratch + "/download";
         TRY(os::make_directory(download, 0755));
         if (!is_remote_source(request.remote)) return fail(ErrorKind::InvalidArgument, concat("unable to prepare context: ", quote(request.remote), " is no URL"));
-        auto fetched = TRY(fetch_source(request.remote, download, {"", false, listener.cancelled}));
+        auto fetched = TRY(fetch_source(request.remote, download, {false, listener.cancelled}));
         context.whole = true;
         if (fetched.file.empty()) {
             context.directory = fetched.directory;

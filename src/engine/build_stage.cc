@@ -294,6 +294,10 @@ private:
         std::vector<std::unique_ptr<os::RootDirectory>> roots;
     };
 
+    static Unexpected refuse_checksum(const std::string& source) {
+        return fail(ErrorKind::InvalidArgument, concat("ADD failed: checksum can't be specified for non-HTTP(S) sources: ", source));
+    }
+
     Result<Sources> gather(const dockerfile::Copy& copy, const dockerfile::Lookup& lookup, build::CopyWork& work) {
         Sources sources;
         std::string name = copy.add ? "ADD" : "COPY";
@@ -313,9 +317,10 @@ private:
             }
             std::string source = TRY(dockerfile::expand(word, lookup, build_.program.escape));
             if (copy.add && is_remote_source(source)) {
-                TRY(add_download(sources, copy, source, lookup, work));
+                TRY(add_download(sources, copy, source, work));
                 continue;
             }
+            if (!copy.checksum.empty()) return refuse_checksum(source);
             if (!root) return fail(ErrorKind::InvalidArgument, concat(name, " failed: no build context: stat ", source, ": file does not exist"));
             auto items = build::find_sources(*root, source, copy.parents);
             if (!items) return fail(std::move(items).error().wrap(concat(name, " failed")));
@@ -340,10 +345,10 @@ private:
         return {};
     }
 
-    Result<void> add_download(Sources& sources, const dockerfile::Copy& copy, const std::string& source, const dockerfile::Lookup& lookup, build::CopyWork& work) {
+    Result<void> add_download(Sources& sources, const dockerfile::Copy& copy, const std::string& source, build::CopyWork& work) {
+        if (!copy.checksum.empty() && is_git_source(source)) return refuse_checksum(source);
         sources.scratch.push_back(TRY(ScratchDirectory::make(build_.scratch)));
-        std::string checksum = TRY(dockerfile::expand(copy.checksum, lookup, build_.program.escape));
-        auto fetched = TRY_WRAP("ADD failed", fetch_source(source, sources.scratch.back().path(), {checksum, copy.keep_git_dir, build_.listener.cancelled}));
+        auto fetched = TRY_WRAP("ADD failed", fetch_source(source, sources.scratch.back().path(), {copy.keep_git_dir, build_.listener.cancelled}));
         auto* root = own(sources, TRY(os::RootDirectory::at(fetched.directory)));
         if (fetched.file.empty()) {
             work.parts.push_back({root, {{.path = "", .directory = true}}, false, ""});

@@ -63,3 +63,9 @@ def test_branch_and_directory(api, repository):
 def test_add_takes_repositories(api, repository):
     built = must_build(api, f"FROM busybox\nADD {repository}#other /src/\nADD --keep-git-dir=true {repository} /kept/\n")
     assert run(api, built.id, "sh", "-c", "cat /src/sub/f; ls -d /src/.git /kept/.git")[1] == "other\n/kept/.git\n"
+
+
+def test_a_checksum_is_refused_where_nothing_checks_it(api, repository):
+    for source in ("f", repository):
+        failed = build(api, f"FROM busybox\nADD --checksum=sha256:{'0' * 64} {source} /f\n", {"f": "x"})
+        assert "checksum can't be specified for non-HTTP(S) sources" in failed.error["message"], failed.answer
