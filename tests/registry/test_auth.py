@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from support import images, registries
+from support.contexts import build, must_build
 from support.http import Http
 from support.registries import basic_user
 from support.waiting import wait_until
@@ -85,6 +86,14 @@ class TestBasic:
     def test_wrong_password(self, api, locked, repository):
         answer = pull(api, f"{locked.address}/{repository}:1", auth(username="alice", password="no"))
         assert answer.status == 500 and answer.message == "unauthorized: authentication required"
+
+    def test_base_images_of_builds(self, api, locked, repository):
+        name = f"{locked.address}/{repository}"
+        assert "errorDetail" not in push_busybox(api, name, auth(**ALICE)).text
+        known = base64.urlsafe_b64encode(json.dumps({"elsewhere:5000": {"username": "x", "password": "y"}, locked.address: ALICE}).encode()).decode()
+        must_build(api, f"FROM {name}:1\nLABEL a=b\n", headers=[("X-Registry-Config", known)], pull=1)
+        stranger = build(api, f"FROM {name}:1\nLABEL a=b\n", pull=1)
+        assert stranger.error["message"].endswith("no basic auth credentials"), stranger.answer
 
     def test_login(self, api, locked):
         answer = api.post("/auth", {**ALICE, "serveraddress": locked.address})
