@@ -22,10 +22,6 @@ BUSYBOX = os.environ.get("PROA_TEST_BUSYBOX", "/bin/busybox")
 APPLETS = "sh sleep true false echo cat env id hostname stty seq md5sum kill touch pwd tty head wc".split()
 
 
-# What Proa refuses by name so far: these hold on Docker, and on Proa from the day it is carried out.
-not_yet = pytest.mark.skipif("PROA_TEST_HOST" not in os.environ, reason="refused by name so far")
-
-
 @pytest.fixture(autouse=True)
 def tidy():
     """Instead of the suite's: what these tests share lives as long as this file's tests."""
@@ -413,7 +409,6 @@ def test_save_and_load(ok, image, tmp_path):
     assert ok("load", "-q", stdin=archive.read_bytes()) == f"Loaded image: {image}:latest\n"
 
 
-@not_yet
 def test_networks(ok, run, sleeper, name):
     assert re.match(r"NETWORK ID +NAME +DRIVER +SCOPE\n", ok("network", "ls"))
     assert re.fullmatch("[0-9a-f]{64}\n", ok("network", "create", "--label", "x=y", name + "n"))

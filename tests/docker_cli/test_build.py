@@ -89,7 +89,7 @@ def test_a_missing_context_is_named(docker):
 def test_compose_builds(docker, tree, name):
     program = "/usr/bin/docker-compose"
     if not os.path.exists(program):
-        pytest.skip("docker-compose is not installed")
+        pytest.fail("no docker-compose: ./dev setup installs it")
     path = tree({"docker-compose.yml": f"version: '2.4'\nservices:\n  web:\n    image: {name}\n    build:\n      context: .\n      args: {{A: two}}\n", "Dockerfile": "FROM busybox\nARG A=one\nENV A=$A\nCMD echo $A\n"})
     done = subprocess.run([program, "build"], cwd=path, env={**docker.environment, "COMPOSE_DOCKER_CLI_BUILD": "0"}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def find_runtime():
         return os.environ["RUNTIME"]
     built = sorted(HERE.parents[1].glob("build/*/bin/proa-runtime"), key=lambda path: path.stat().st_mtime)
     if not built:
-        pytest.skip("no proa-runtime was built")
+        pytest.fail("no proa-runtime was built: ./dev build")
     return str(built[-1])
 
 
@@ -31,7 +31,7 @@ def busybox():
     for path in ("/usr/bin/busybox", "/bin/busybox"):
         if os.path.exists(path):
             return path
-    pytest.skip("no static busybox")
+    pytest.fail("no static busybox: ./dev setup installs busybox-static")
 
 
 class Runtime:

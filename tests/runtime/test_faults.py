@@ -22,7 +22,7 @@ QUIET = {"execve", "execveat", "exit_group", "exit", "rt_sigreturn", "restart_sy
 @pytest.fixture(autouse=True)
 def ours_with_strace(runtime):
     if not shutil.which("strace"):
-        pytest.skip("needs strace")
+        pytest.fail("no strace: ./dev setup installs it")
     if not runtime.is_ours:
         pytest.skip("a promise of ours")
 
