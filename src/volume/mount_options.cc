@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "os/mount.h"
+#include "os/mount_names.h"
 
 namespace proa::volume {
 
@@ -17,58 +18,25 @@ namespace {
 
 Unexpected invalid(std::string message) { return fail(ErrorKind::InvalidArgument, std::move(message)); }
 
-struct Word {
-    std::string_view name;
-    unsigned long set, clear, propagation;
+constexpr std::pair<std::string_view, unsigned long> kPropagationNames[] = {
+    {"private", MS_PRIVATE}, {"rprivate", MS_PRIVATE | MS_REC}, {"shared", MS_SHARED},         {"rshared", MS_SHARED | MS_REC},
+    {"slave", MS_SLAVE},     {"rslave", MS_SLAVE | MS_REC},     {"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE | MS_REC},
 };
 
-/// man: mount(8), the options that belong to the mount and not to the file system.
-constexpr Word kWords[] = {
-    {"defaults", 0, 0, 0},
-    {"ro", MS_RDONLY, 0, 0},
-    {"rw", 0, MS_RDONLY, 0},
-    {"suid", 0, MS_NOSUID, 0},
-    {"nosuid", MS_NOSUID, 0, 0},
-    {"dev", 0, MS_NODEV, 0},
-    {"nodev", MS_NODEV, 0, 0},
-    {"exec", 0, MS_NOEXEC, 0},
-    {"noexec", MS_NOEXEC, 0, 0},
-    {"sync", MS_SYNCHRONOUS, 0, 0},
-    {"async", 0, MS_SYNCHRONOUS, 0},
-    {"dirsync", MS_DIRSYNC, 0, 0},
-    {"mand", MS_MANDLOCK, 0, 0},
-    {"nomand", 0, MS_MANDLOCK, 0},
-    {"atime", 0, MS_NOATIME, 0},
-    {"noatime", MS_NOATIME, 0, 0},
-    {"diratime", 0, MS_NODIRATIME, 0},
-    {"nodiratime", MS_NODIRATIME, 0, 0},
-    {"relatime", MS_RELATIME, 0, 0},
-    {"norelatime", 0, MS_RELATIME, 0},
-    {"strictatime", MS_STRICTATIME, 0, 0},
-    {"nostrictatime", 0, MS_STRICTATIME, 0},
-    {"bind", MS_BIND, 0, 0},
-    {"rbind", MS_BIND | MS_REC, 0, 0},
-    {"private", 0, 0, MS_PRIVATE},
-    {"rprivate", 0, 0, MS_PRIVATE | MS_REC},
-    {"shared", 0, 0, MS_SHARED},
-    {"rshared", 0, 0, MS_SHARED | MS_REC},
-    {"slave", 0, 0, MS_SLAVE},
-    {"rslave", 0, 0, MS_SLAVE | MS_REC},
-    {"unbindable", 0, 0, MS_UNBINDABLE},
-    {"runbindable", 0, 0, MS_UNBINDABLE | MS_REC},
-};
+void read_word(MountOptions& options, std::string_view word) {
+    auto flag = std::find_if(std::begin(os::kMountFlagNames), std::end(os::kMountFlagNames), [&](auto& entry) { return entry.name == word; });
+    if (flag != std::end(os::kMountFlagNames) && flag->flag != MS_REMOUNT) {  // there is nothing yet that could be mounted again
+        options.flags = flag->clear ? options.flags & ~flag->flag : options.flags | flag->flag;
+        options.cleared = flag->clear ? options.cleared | flag->flag : options.cleared & ~flag->flag;
+        return;
+    }
+    auto propagation = std::find_if(std::begin(kPropagationNames), std::end(kPropagationNames), [&](auto& entry) { return entry.first == word; });
+    if (propagation != std::end(kPropagationNames)) options.propagation = propagation->second;
+    else options.data += concat(options.data.empty() ? "" : ",", word);
+}
 
 void read_words(MountOptions& options, std::string_view text) {
-    for (auto& word : split_nonempty(text, ',')) {
-        auto known = std::find_if(std::begin(kWords), std::end(kWords), [&](auto& entry) { return entry.name == word; });
-        if (known == std::end(kWords)) {
-            options.data += concat(options.data.empty() ? "" : ",", word);
-            continue;
-        }
-        options.flags = (options.flags | known->set) & ~known->clear;
-        options.cleared = (options.cleared | known->clear) & ~known->set;
-        if (known->propagation) options.propagation = known->propagation;
-    }
+    for (auto& word : split_nonempty(text, ',')) read_word(options, word);
 }
 
 /// The first address of a host name, IPv4 before IPv6. May wait for the network.
