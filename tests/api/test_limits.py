@@ -6,18 +6,9 @@ import subprocess
 
 import pytest
 
+from support.cgroups import directory_of
+
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
-
-
-def cgroup_directory(api, container, controller):
-    pid = api.state(container)["Pid"]
-    for line in open(f"/proc/{pid}/cgroup"):
-        _, names, path = line.strip().split(":", 2)
-        if controller in names.split(","):
-            for mount in glob.glob("/sys/fs/cgroup/*"):
-                if controller in os.path.basename(mount).split(","):
-                    return mount + path
-    return None
 
 
 def supports(controller, file):
@@ -40,7 +31,7 @@ def test_block_throttles(api):
     path, number = block_device()
     rate = [{"Path": path, "Rate": 1048576}]
     container = api.run("sleep", "100", host={"BlkioDeviceReadBps": rate, "BlkioDeviceWriteBps": rate, "BlkioDeviceReadIOps": rate, "BlkioDeviceWriteIOps": rate})
-    directory = cgroup_directory(api, container, "blkio")
+    directory = directory_of(api, container, "blkio")
     for file in ("read_bps", "write_bps", "read_iops", "write_iops"):
         assert f"{number} 1048576" in open(f"{directory}/blkio.throttle.{file}_device").read()
 
@@ -52,14 +43,14 @@ def test_block_weight_is_set_or_warned_about(api):
         assert api.inspect(answer["Id"])["HostConfig"]["BlkioWeight"] == 0
     else:
         api.start(answer["Id"])
-        directory = cgroup_directory(api, answer["Id"], "blkio")
+        directory = directory_of(api, answer["Id"], "blkio")
         assert "300" in "".join(open(file).read() for file in glob.glob(directory + "/blkio*weight"))
 
 
 @pytest.mark.skipif(V2, reason="cgroup v1")
 def test_swappiness(api):
     container = api.run("sleep", "100", host={"MemorySwappiness": 17, "Memory": 64 << 20})
-    assert open(cgroup_directory(api, container, "memory") + "/memory.swappiness").read().strip() == "17"
+    assert open(directory_of(api, container, "memory") + "/memory.swappiness").read().strip() == "17"
     assert create(api, MemorySwappiness=200).status == 400
 
 
@@ -80,7 +71,7 @@ def test_an_oom_killer_that_is_off_is_warned_about(api):
 @pytest.mark.skipif(V2, reason="cgroup v2 shows no list of devices")
 def test_device_rules(api):
     container = api.run("sleep", "100", host={"DeviceCgroupRules": ["c 1:5 r", "c 99:* m"]})
-    allowed = open(cgroup_directory(api, container, "devices") + "/devices.list").read().splitlines()
+    allowed = open(directory_of(api, container, "devices") + "/devices.list").read().splitlines()
     assert any(line.startswith("c 99:* ") for line in allowed) and any(line.startswith("c 1:5 ") for line in allowed)
 
 

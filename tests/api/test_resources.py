@@ -4,16 +4,14 @@ import os
 
 import pytest
 
+from support.cgroups import directory_of
+
 
 def cgroup_value(api, container, controller, v1_name, v2_name):
     """The value in the container's own cgroup, on v1 or v2."""
+    if directory := directory_of(api, container, controller):
+        return open(f"{directory}/{v1_name}").read().strip()
     pid = api.state(container)["Pid"]
-    for line in open(f"/proc/{pid}/cgroup"):
-        _, names, path = line.strip().split(":", 2)
-        if controller in names.split(","):
-            for mount in glob.glob("/sys/fs/cgroup/*"):
-                if controller in os.path.basename(mount).split(","):
-                    return open(f"{mount}{path}/{v1_name}").read().strip()
     for line in open(f"/proc/{pid}/cgroup"):
         if line.startswith("0::"):
             path = line.strip()[3:]
