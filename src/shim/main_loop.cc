@@ -20,8 +20,10 @@ Result<void> Shim::run() {
     TRY(set_up());
     while (!is_over()) {
         bool busy = TRY(epoll_->dispatch(wait_time(monotonic_nanoseconds())));
-        if (!busy && (settle_due_ || output_buffer_used())) settle();
         sweep(monotonic_nanoseconds());
+        if (busy) continue;
+        if (settle_due_ || output_buffer_used()) settle();
+        else settle_due_ = true;  // a deadline: what it needed is not needed again
     }
     clean_up();
     return {};
