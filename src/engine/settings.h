@@ -32,6 +32,8 @@ struct AddressPoolSetting {
 constexpr std::string_view kDefaultConfigPath = "/etc/proa/daemon.json";
 constexpr std::string_view kDefaultGroup = "docker";
 constexpr std::string_view kBuiltinRuntime = "proa";
+/// The one feature of `features` that can be switched here: devices by CDI.
+constexpr const char* kCdiFeature = "cdi";
 
 struct Settings {
     enum class Mode { Run, Validate, Version, Help };

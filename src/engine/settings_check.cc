@@ -165,6 +165,8 @@ Result<void> check_values(const Settings& settings) {
 }
 
 Result<void> normalise(Settings& settings) {
+    for (auto& [name, on] : settings.features)
+        if (name != kCdiFeature) settings.warnings.push_back(concat("feature ", quote(name), " has no effect on this engine"));
     TRY(merge_labels(settings.labels));
     strip_schemes(settings);
     for (auto& mirror : settings.registry_mirrors)

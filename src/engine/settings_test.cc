@@ -79,7 +79,8 @@ TEST_F(SettingsTest, reads_flags_and_file_together) {
     EXPECT_EQ(settings->log_opts.at("max-size"), "10m");
     EXPECT_EQ(settings->registry_mirrors, std::vector<std::string>{"http://m/"});
     EXPECT_EQ(settings->insecure_registries, std::vector<std::string>{"r:5"});
-    EXPECT_EQ(settings->warnings, std::vector<std::string>{"insecure registry http://r:5 should not contain 'http://' and 'http://' has been removed from the insecure registry config"});
+    EXPECT_EQ(settings->warnings, (std::vector<std::string>{"feature \"x\" has no effect on this engine",
+                                                            "insecure registry http://r:5 should not contain 'http://' and 'http://' has been removed from the insecure registry config"}));
     EXPECT_EQ(settings->runtimes.at("crun").arguments, std::vector<std::string>{"--debug"});
     EXPECT_EQ(settings->runtimes.at("runc").path, "/usr/sbin/runc");
     EXPECT_EQ(settings->default_ulimits.at("nofile").hard, 9);

@@ -91,9 +91,11 @@ std::string capability_text(const docker::DeviceRequest& request) {
 }
 
 /// `--device vendor/class=name` by its name, `--gpus` by the kind of the vendor whose files are there.
-Result<std::vector<std::string>> cdi_names(const docker::DeviceRequest& request) {
+Result<std::vector<std::string>> cdi_names(const Settings& settings, const docker::DeviceRequest& request) {
     auto ids = request.device_ids.value_or(std::vector<std::string>());
-    if (request.driver == "cdi") {
+    auto feature = settings.features.find(kCdiFeature);
+    bool known = feature == settings.features.end() || feature->second;
+    if (known && request.driver == "cdi") {
         if (request.count != 0) return fail(ErrorKind::InvalidArgument, "invalid count of a CDI device request: it must be 0");
         return ids;
     }
@@ -101,7 +103,7 @@ Result<std::vector<std::string>> cdi_names(const docker::DeviceRequest& request)
     for (auto& set : request.capabilities.value_or(std::vector<std::vector<std::string>>())) gpu |= std::find(set.begin(), set.end(), "gpu") != set.end();
     for (std::string vendor : {"nvidia", "amd"}) {
         std::string kind = vendor + ".com/gpu";
-        if (!gpu || (!request.driver.empty() && request.driver != vendor) || !container::has_cdi_kind(kind, cdi_directories())) continue;
+        if (!known || !gpu || (!request.driver.empty() && request.driver != vendor) || !container::has_cdi_kind(kind, cdi_directories())) continue;
         std::vector<std::string> names;
         for (auto& id : ids) names.push_back(concat(kind, '=', id));
         if (ids.empty() && request.count < 0) names.push_back(kind + "=all");
@@ -143,7 +145,7 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
     start.plan = TRY(container::make_plan(record, inputs));
     std::vector<std::string> devices;
     for (auto& request : host.resources.device_requests.value_or(std::vector<docker::DeviceRequest>())) {
-        auto names = TRY(cdi_names(request));
+        auto names = TRY(cdi_names(*parts.settings(), request));
         devices.insert(devices.end(), names.begin(), names.end());
     }
     if (!devices.empty()) TRY(container::inject_cdi_devices(start.plan, devices, cdi_directories()));

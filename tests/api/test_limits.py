@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from support.cgroups import directory_of
+from support.http import Http
 
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 
@@ -170,3 +171,14 @@ def test_userns_mode(api):
 def test_annotations_are_kept(api):
     container = create(api, Annotations={"a": "b"}).json()["Id"]
     assert api.inspect(container)["HostConfig"].get("Annotations", {"a": "b"}) == {"a": "b"}
+
+
+def test_cdi_can_be_switched_off(private_engine):
+    private_engine.write_config({"features": {"cdi": False}})
+    private_engine.start()
+    private_engine.load()
+    http = Http(private_engine.socket)
+    request = {"Driver": "cdi", "DeviceIDs": ["vendor.com/device=one"]}
+    created = http.post("/containers/create", {"Image": "busybox", "Cmd": ["true"], "HostConfig": {"DeviceRequests": [request]}}).json()["Id"]
+    started = http.post(f"/containers/{created}/start")
+    assert started.status == 500 and 'could not select device driver "cdi"' in started.message, started
