@@ -198,8 +198,8 @@ Result<void> events(Call& call, Parts& parts) {
     std::string type = legacy ? "application/json" : "application/jsonl";
     if (sequence) type = "application/json-seq";
     else if (accept.find("application/x-ndjson") != std::string::npos) type = "application/x-ndjson";
-    TRY(call.begin_stream(type));
     engine::EventSink sink;
+    sink.begin = [&] { return call.begin_stream(type); };
     sink.event = [&](docker::Event event) -> Result<void> {
         if (legacy && (event.type == "container" || event.type == "image")) {
             event.status = event.action;

@@ -45,6 +45,7 @@ bool matches_event(const docker::Filters& filters, const docker::Event& event) {
 
 Result<void> watch_events(container::EventBus& bus, const EventsRequest& request, const EventSink& sink) {
     auto subscription = TRY(bus.subscribe(request.since_unix_nano));
+    TRY(sink.begin());
     for (;;) {
         for (auto& event : subscription->take()) {
             if (request.until_unix_nano && event.time_nano > *request.until_unix_nano) return {};

@@ -12,6 +12,7 @@ struct EventsRequest {
 };
 
 struct EventSink {
+    std::function<Result<void>()> begin;  ///< answers the client, which may do at once what it wants to see the events of
     std::function<Result<void>(docker::Event)> event;
     /// Waits up to `timeout_ms` for `event_fd`. Errors: Cancelled when the client has gone.
     std::function<Result<bool>(int event_fd, int timeout_ms)> wait;
