@@ -1,9 +1,6 @@
 // proa-shim: the parent of one container. Started by the engine with its control connection as descriptor 3 (docs/formats/shim.md).
 #include <fcntl.h>
-#include <link.h>
 #include <malloc.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +10,7 @@
 
 #include "base/text.h"
 #include "os/file.h"
+#include "os/program_pages.h"
 #include "shim/shim.h"
 
 namespace {
@@ -50,19 +48,6 @@ void set_up_process() {
     ::mallopt(M_MMAP_THRESHOLD, 32 * 1024);
     ::mallopt(M_TOP_PAD, 4 * 1024);
 }
-
-/// Gives the program's own pages back: the loop takes the few that it needs again, page by page from the shared file. Segments
-/// that can be written to (relocations) stay.
-void release_program_pages() {
-    auto headers = reinterpret_cast<const ElfW(Phdr)*>(::getauxval(AT_PHDR));
-    const size_t page = 4096;
-    for (unsigned long i = 0; i < ::getauxval(AT_PHNUM); i++) {
-        if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W)) continue;
-        uintptr_t begin = headers[i].p_vaddr & ~(page - 1);
-        uintptr_t end = (headers[i].p_vaddr + headers[i].p_memsz) & ~(page - 1);  // the last one may be shared with the next segment
-        if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-    }
-}
 }  // namespace
 
 int main(int argc, char** argv, char** environment) {
@@ -81,7 +66,7 @@ int main(int argc, char** argv, char** environment) {
     }
     find_title_room(argc, argv, environment);
     options.show_id = show_id;
-    options.release_program_pages = release_program_pages;
+    options.release_program_pages = proa::os::release_program_pages;
     set_up_process();
     const int original = read_oom_score();
     // Needs CAP_SYS_RESOURCE; without it the shim has an ordinary score, and its children need not give up a better one.

@@ -22,6 +22,7 @@
 #include "http/run_handler.h"
 #include "http/socket_address.h"
 #include "os/file.h"
+#include "os/program_pages.h"
 
 namespace proa::http {
 
@@ -78,7 +79,7 @@ struct Server::State {
     size_t running = 0;
     bool dispatched = false;     // since the last tick
     bool accept_paused = false;  // hub thread only
-    int quiet_ticks = 0;         // hub thread only: seconds without a request, from the last one on
+    int quiet_ticks = 1;         // hub thread only: seconds without a request, from the start or the last one on
     WorkerPool workers;          // last: its destructor waits for work that uses the others
 };
 
@@ -333,7 +334,8 @@ void Server::State::close_expired() {
     for (auto& client : expired) clients.erase(client.get());
 }
 
-/// After a burst the allocator keeps what the burst took; a daemon that is idle should be small again.
+/// After a burst the allocator keeps what the burst took, and the program the pages that it ran through; a daemon that is idle should be
+/// small again.
 void Server::State::return_memory() {
     {
         std::lock_guard lock(mutex);
@@ -345,6 +347,7 @@ void Server::State::return_memory() {
     if (quiet_ticks == 0 || ++quiet_ticks <= kQuietTicks) return;
     quiet_ticks = 0;  // once for each burst
     ::malloc_trim(0);
+    os::release_program_pages();
 }
 
 void Server::State::close_parked() {
