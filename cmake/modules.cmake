@@ -12,7 +12,10 @@ find_library(ISAL isal)  # inflate; zlib stands in where it is missing
 proa_module(base)
 proa_module(os USES base)
 proa_module(codec/json USES base)
-proa_module(codec USES os base EXCLUDE "/codec/json/" LIBRARIES PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::LZMA BZip2::BZip2 $<$<BOOL:${ISAL}>:${ISAL}> ${CMAKE_DL_LIBS})
+proa_module(codec USES os base EXCLUDE "/codec/(json|yaml)/" LIBRARIES PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::DEFLATE PkgConfig::LZMA BZip2::BZip2 $<$<BOOL:${ISAL}>:${ISAL}> ${CMAKE_DL_LIBS})
+# The archive spares every start of the client a shared library that only compose needs.
+find_library(YAML_ARCHIVE libyaml.a REQUIRED)
+proa_module(codec/yaml USES codec/json base LIBRARIES ${YAML_ARCHIVE})
 proa_module(http USES os base EXCLUDE "/http/(tls|transfer)_module" LIBRARIES ${CMAKE_DL_LIBS})
 proa_module(schema USES codec/json base)
 proa_module(cgroup USES os base)
@@ -39,7 +42,8 @@ proa_module(engine USES archive build container volume shim runtime seccomp stor
 proa_module(distribution USES registry store http schema codec codec/json os base LIBRARIES ${CMAKE_DL_LIBS})
 proa_module(api USES engine http)
 proa_module(client USES http schema codec/json os base)
-proa_module(cli USES dockerfile client registry schema codec codec/json os base LIBRARIES PkgConfig::ZLIB)
+proa_module(compose USES client schema codec/yaml codec codec/json os base)
+proa_module(cli USES compose dockerfile client registry schema codec codec/json os base LIBRARIES PkgConfig::ZLIB)
 
 # bin/: the mains. The shim and the resolver are the static, exception-free build of base, os, cgroup, runtime, shim and resolver.
 foreach(MODULE base os cgroup runtime shim resolver)
