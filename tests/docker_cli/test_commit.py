@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import tarfile
+from urllib.parse import quote
 
 import pytest
 
@@ -54,6 +55,15 @@ def test_commit_carries_out_changes(docker, name):
     assert config["User"] == "1000" and config["WorkingDir"] == "/tmp" and config["Volumes"] == {"/data": {}}
     assert config["OnBuild"] == ["RUN true"]
     assert config["Healthcheck"] == {"Test": ["CMD-SHELL", "wget localhost"], "Interval": 5000000000, "Retries": 2}
+
+
+def test_one_parameter_may_hold_several_changes(docker, api, name):
+    docker("create", "--name", name, "busybox", "sh", check=0)
+    changes = quote('EXPOSE 8000\n# a comment\nENV P=/bin\nENV A="b c" \\\n  D=$A-$P\nCMD ["py"]')
+    image = api.post(f"/commit?container={name}&repo=commit-{name}&changes={changes}&changes=USER%20me", {}).json()["Id"]
+    config = api.get(f"/images/{image}/json").json()["Config"]
+    assert list(config["ExposedPorts"]) == ["8000/tcp"] and config["Cmd"] == ["py"] and config["User"] == "me"
+    assert {"A=b c", "D=-/bin"} <= set(config["Env"]), "variables mean what held before the instruction"
 
 
 def test_an_entrypoint_change_clears_the_command(docker, name):
