@@ -7,13 +7,13 @@
 #include "engine/list_containers.h"
 #include "engine/pause_container.h"
 #include "engine/prune.h"
+#include "engine/publish_ports.h"
 #include "engine/remove_container.h"
 #include "engine/rename_container.h"
 #include "engine/resize_container.h"
 #include "engine/start_container.h"
 #include "engine/stop_container.h"
 #include "engine/top_container.h"
-#include "engine/publish_ports.h"
 #include "engine/update_container.h"
 #include "schema/docker/filters.h"
 #include "store/image_store.h"
@@ -31,13 +31,14 @@ namespace {
 
 using engine::Parts;
 
-/// Endpoints as clients of older versions know them.
-void shape_endpoints(json::Value& networks, ApiVersion version, std::string_view id) {
+/// Endpoints as clients of older versions know them. The short id becomes an alias with the first start: docker-compose 1.29 takes it for the
+/// sign that somebody else has connected the container.
+void shape_endpoints(json::Value& networks, ApiVersion version, std::string_view id, bool was_started) {
     for (auto& member : networks.object()) {
         auto& endpoint = member.value.object();
         if (version < ApiVersion(1, 48)) endpoint.erase("GwPriority");
         bool user_defined = member.name != "bridge" && member.name != "host" && member.name != "none";
-        if (version < ApiVersion(1, 45) && user_defined) endpoint["Aliases"].array().emplace_back(short_id(id));
+        if (version < ApiVersion(1, 45) && user_defined && was_started) endpoint["Aliases"].array().emplace_back(short_id(id));
     }
 }
 
@@ -57,10 +58,11 @@ Result<void> list(Call& call, Parts& parts) {
         return std::pair{written, written + engine::image_unpacked_size(parts.images, record.image_id).value_or(0)};
     };
     engine::ListWriter writer{call.version().text(), [&](const docker::ContainerSummary& summary) {
-        json::Value entry = json::to_value(summary);
-        shape_endpoints(entry.object()["NetworkSettings"].object()["Networks"], call.version(), summary.id);
-        return json::print(entry);
-    }};
+                                  json::Value entry = json::to_value(summary);
+                                  shape_endpoints(entry.object()["NetworkSettings"].object()["Networks"], call.version(), summary.id,
+                                                  summary.state != "created");
+                                  return json::print(entry);
+                              }};
     return call.respond_json(200, TRY(engine::list_containers(parts.containers, options, sources, writer)));
 }
 
@@ -69,7 +71,8 @@ Result<void> shape_mounts(docker::HostConfig& host, ApiVersion version) {
     for (auto& mount : host.mounts) {
         if (mount.type == "image" && version < ApiVersion(1, 48)) return fail(ErrorKind::InvalidArgument, "Mount type \"Image\" needs API v1.48 or newer");
         if (mount.volume_options && version < ApiVersion(1, 45)) mount.volume_options->subpath.clear();
-        if (mount.bind_options && version < ApiVersion(1, 44)) mount.bind_options->read_only_non_recursive = mount.bind_options->read_only_force_recursive = false;
+        if (mount.bind_options && version < ApiVersion(1, 44))
+            mount.bind_options->read_only_non_recursive = mount.bind_options->read_only_force_recursive = false;
         if (version >= ApiVersion(1, 42)) continue;
         if (mount.bind_options) mount.bind_options->create_mountpoint = false;
         if (mount.type != "bind") mount.bind_options.reset();
@@ -81,8 +84,7 @@ Result<void> shape_mounts(docker::HostConfig& host, ApiVersion version) {
 
 Result<void> create(Call& call, Parts& parts) {
     auto body = TRY(call.read_json(EmptyBody::Refused));
-    if (!body || body->is_null() || body->as_object().empty())
-        return fail(ErrorKind::InvalidArgument, "config cannot be empty in order to create a container");
+    if (!body || body->is_null() || body->as_object().empty()) return fail(ErrorKind::InvalidArgument, "config cannot be empty in order to create a container");
     wrap_bare_texts(*body);
     docker::CreateRequest request;
     if (auto decoded = json::decode(*body, request); !decoded) return fail(ErrorKind::InvalidArgument, "invalid JSON: " + decoded.error().message());
@@ -97,13 +99,7 @@ Result<void> create(Call& call, Parts& parts) {
 /// The inspect answer as `version` has it.
 json::Value shape_inspect(const docker::ContainerInspect& view, ApiVersion version) {
     json::Value body = json::to_value(view);
-    auto& settings = body.object()["NetworkSettings"].object();
-    shape_endpoints(settings["Networks"], version, view.id);
-    if (version >= ApiVersion(1, 52)) {
-        for (auto name : {"Bridge", "HairpinMode", "LinkLocalIPv6Address", "LinkLocalIPv6PrefixLen", "SecondaryIPAddresses", "SecondaryIPv6Addresses", "EndpointID",
-                          "Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPAddress", "IPPrefixLen", "IPv6Gateway", "MacAddress"})
-            settings.erase(name);
-    }
+    shape_endpoints(body.object()["NetworkSettings"].object()["Networks"], version, view.id, !view.state.started_at.is_zero());
     if (version < ApiVersion(1, 48)) body.object().erase("ImageManifestDescriptor");
     return body;
 }

@@ -33,7 +33,10 @@ Result<void> inspect(Call& call, Parts& parts) {
     if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
     if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
     if (call.version() >= ApiVersion(1, 48) && call.flag("manifests")) image.manifests = engine::manifest_summaries(parts, image.id);
-    return call.respond_object(200, image);
+    json::Value body = json::to_value(image);
+    json::Value config = body.object()["Config"];
+    body.object().set("ContainerConfig", std::move(config));  // in every version: docker-compose 1.29 reads the volumes to keep from it
+    return call.respond_json(200, json::print(body));
 }
 
 Result<void> create(Call& call, Parts& parts) {
@@ -45,10 +48,11 @@ Result<void> create(Call& call, Parts& parts) {
         return progress.finish(engine::pull_image(parts, name, call.text("tag"), call.text("platform"), transfer_caller(call, progress)));
     }
     if (source != "-")
-        return progress.finish(engine::import_from_url(parts, source, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform"),
-                                                       transfer_caller(call, progress)));
+        return progress.finish(engine::import_from_url(parts, source, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"),
+                                                       call.text("platform"), transfer_caller(call, progress)));
     BodySource body(call.exchange());
-    auto id = TRY(engine::import_image(parts, body, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform")));
+    auto id =
+        TRY(engine::import_image(parts, body, call.text("repo"), call.text("tag"), call.text("message"), call.query().all("changes"), call.text("platform")));
     json::Object line;
     line.set("status", id);
     TRY(progress.line(line));
@@ -78,7 +82,8 @@ Result<void> save(Call& call, Parts& parts, const std::vector<std::string>& name
         platform = decoded->normalized();
         for (auto& name : names)
             if (!TRY(parts.images.resolve(name))->manifest_for(*platform))
-                return fail(ErrorKind::NotFound, concat("image with reference ", name, " was found but does not provide the specified platform (", platform->text(), ")"));
+                return fail(ErrorKind::NotFound,
+                            concat("image with reference ", name, " was found but does not provide the specified platform (", platform->text(), ")"));
     }
     TRY(call.begin_stream("application/x-tar"));
     codec::FunctionSink sink([&](std::string_view bytes) { return call.exchange().write_chunk(bytes); });
@@ -104,9 +109,8 @@ void add_image_routes(Router& router, Parts& parts) {
     router.get("/images/get", [&parts](Call& call) { return save(call, parts, call.query().all("names")); });
     router.get("/images/{name}/get", [&parts](Call& call) { return save(call, parts, {call.parameter("name")}); });
     router.get("/images/{name}/json", [&parts](Call& call) { return inspect(call, parts); });
-    router.get("/images/{name}/history", [&parts](Call& call) -> Result<void> {
-        return call.respond_object(200, TRY(engine::image_history(parts, call.parameter("name"))));
-    });
+    router.get("/images/{name}/history",
+               [&parts](Call& call) -> Result<void> { return call.respond_object(200, TRY(engine::image_history(parts, call.parameter("name")))); });
     router.post("/images/{name}/tag", [&parts](Call& call) -> Result<void> {
         TRY(engine::tag_image(parts, call.parameter("name"), call.text("repo"), call.text("tag")));
         return call.respond_empty(201);

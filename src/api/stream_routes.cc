@@ -142,7 +142,8 @@ Result<void> logs(Call& call, Parts& parts) {
     request.options.until_unix_nano = TRY(unix_time(call, "until"));
     request.options.details = call.flag("details");
     request.options.tail = parse_uint(call.text("tail"));
-    auto [tty, readable] = container->read([](const container::Record& record) { return std::pair{record.config.tty, engine::is_log_readable(record.host_config.log_config)}; });
+    auto [tty, readable] =
+        container->read([](const container::Record& record) { return std::pair{record.config.tty, engine::is_log_readable(record.host_config.log_config)}; });
     if (!readable) return fail(ErrorKind::Unsupported, "configured logging driver does not support reading");
     TRY(call.begin_stream(stream_type(call, tty)));
     LogWriter writer(call, tty, call.flag("timestamps"), request.options.details);
@@ -192,16 +193,15 @@ Result<void> events(Call& call, Parts& parts) {
     request.until_unix_nano = TRY(unix_time(call, "until"));
     if (request.since_unix_nano && request.until_unix_nano && *request.since_unix_nano > *request.until_unix_nano)
         return fail(ErrorKind::InvalidArgument, "`since` time cannot be after `until` time");
-    bool legacy = call.version() < ApiVersion(1, 52);
     std::string accept(call.request().headers.get("Accept"));
     bool sequence = accept.find("application/json-seq") != std::string::npos;
-    std::string type = legacy ? "application/json" : "application/jsonl";
+    std::string type = call.version() < ApiVersion(1, 52) ? "application/json" : "application/jsonl";
     if (sequence) type = "application/json-seq";
     else if (accept.find("application/x-ndjson") != std::string::npos) type = "application/x-ndjson";
     engine::EventSink sink;
     sink.begin = [&] { return call.begin_stream(type); };
     sink.event = [&](docker::Event event) -> Result<void> {
-        if (legacy && (event.type == "container" || event.type == "image")) {
+        if (event.type == "container" || event.type == "image") {  // in every version: docker-compose 1.29 reads them in the newest
             event.status = event.action;
             event.id = event.actor.id;
             if (event.type == "container") event.from = event.actor.attributes["image"];

@@ -10,6 +10,7 @@
 #include "engine/container_network.h"
 #include "engine/find_image.h"
 #include "engine/foreign_runtime.h"
+#include "engine/health_monitor.h"
 #include "engine/kernel_limits.h"
 #include "engine/legacy_links.h"
 #include "engine/log_drivers.h"
@@ -114,7 +115,9 @@ Result<std::string> settle_name(const Parts& parts, const std::string& asked) {
 /// A container that shares another's network has no name and no ports of its own.
 Result<void> check_shared_network(const docker::ContainerConfig& config, const docker::HostConfig& host) {
     if (!host.network_mode.starts_with("container:")) return {};
-    auto conflict = [](std::string_view what) { return fail(ErrorKind::InvalidArgument, concat("conflicting options: ", what, " and the container type network mode")); };
+    auto conflict = [](std::string_view what) {
+        return fail(ErrorKind::InvalidArgument, concat("conflicting options: ", what, " and the container type network mode"));
+    };
     if (!config.hostname.empty()) return fail(ErrorKind::InvalidArgument, "conflicting options: hostname and the network mode");
     if (host.dns && !host.dns->empty()) return conflict("dns");
     if (host.extra_hosts && !host.extra_hosts->empty()) return conflict("custom host-to-IP mapping");
@@ -155,7 +158,10 @@ Result<std::string> default_hostname(const Parts& parts, const Record& record) {
     return other->read([](const Record& record) { return record.config.hostname; });
 }
 
-std::vector<std::string> collect_warnings(const docker::HostConfig& host, const FoundImage& image, std::vector<std::string> warnings) {
+std::vector<std::string> collect_warnings(const container::Record& record, const FoundImage& image, std::vector<std::string> warnings) {
+    auto& host = record.host_config;
+    if (record.config.healthcheck)
+        if (auto warning = warn_of_health_check(*record.config.healthcheck)) warnings.push_back(*warning);
     if (!image.foreign_platform.empty())
         warnings.push_back(concat("The requested image's platform (", image.foreign_platform, ") does not match the detected host platform (",
                                   oci::Platform::host().text(), ") and no specific platform was requested"));
@@ -215,13 +221,13 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     if (!kept) {
         parts.containers.remove(*container);
         drop_mounts(parts, record, true);
-        (void)parts.images.remove_writable_layer(record.id);      // the record's error is the one to report
+        (void)parts.images.remove_writable_layer(record.id);  // the record's error is the one to report
         (void)os::remove_tree(parts.paths.container(record.id));
         return fail(std::move(kept).error());
     }
     claim_mounts(parts, record);
     publish_container_event(parts.events, *container, "create");
-    return Created{record.id, collect_warnings(host, image, std::move(limit_warnings))};
+    return Created{record.id, collect_warnings(record, image, std::move(limit_warnings))};
 }
 
 }  // namespace proa::engine

@@ -76,13 +76,17 @@ bool has_health_check(const docker::ContainerConfig& config) {
     return config.healthcheck && config.healthcheck->test.size() > 1 && (config.healthcheck->test[0] == "CMD" || config.healthcheck->test[0] == "CMD-SHELL");
 }
 
+std::optional<std::string> warn_of_health_check(const docker::HealthConfig& health) {
+    if (health.test.empty() || health.test[0] == "NONE" || health.test[0] == "CMD" || health.test[0] == "CMD-SHELL") return std::nullopt;
+    return concat("Unknown healthcheck type ", quote(health.test[0]), " (expected CMD, CMD-SHELL or NONE): there will be no health checks.");
+}
+
 Result<void> validate_health_check(const docker::HealthConfig& health) {
     auto bad = [](std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); };
-    for (auto& [name, value] : {std::pair("Interval", health.interval), {"Timeout", health.timeout}, {"StartPeriod", health.start_period}, {"StartInterval", health.start_interval}})
+    for (auto& [name, value] :
+         {std::pair("Interval", health.interval), {"Timeout", health.timeout}, {"StartPeriod", health.start_period}, {"StartInterval", health.start_interval}})
         if (value != 0 && value < kMillisecond) return bad(concat(std::string_view(name), " in Healthcheck cannot be less than 1ms"));
     if (health.retries < 0) return bad("Retries in Healthcheck cannot be negative");
-    if (!health.test.empty() && health.test[0] != "NONE" && health.test[0] != "CMD" && health.test[0] != "CMD-SHELL")
-        return bad(concat("Unknown healthcheck type ", quote(health.test[0]), ": expected CMD, CMD-SHELL or NONE"));
     auto& action = health.on_failure;
     if (!action.empty() && action != "none" && action != "restart" && action != "stop" && action != "kill")
         return bad(concat("invalid OnFailure in Healthcheck: ", quote(action), " is none of none, restart, stop and kill"));
@@ -297,8 +301,11 @@ void HealthMonitor::finish_probe(Watch& watch, int64_t exit_code, std::string ou
 
 void HealthMonitor::act_on_failure(const ContainerPointer& container, const std::string& action) {
     log::info(concat("container ", container->id(), " is unhealthy: --health-on-failure=", action));
-    auto done = action == "restart" ? restart_container(*parts_, container, {}) : action == "stop" ? stop_container(*parts_, container, {}) : kill_container(*parts_, container, "KILL");
-    if (!done && !done.error().is(ErrorKind::NotModified)) log::error(concat("container ", container->id(), " could not be treated (", action, "): ", done.error().message()));
+    auto done = action == "restart" ? restart_container(*parts_, container, {})
+                : action == "stop"  ? stop_container(*parts_, container, {})
+                                    : kill_container(*parts_, container, "KILL");
+    if (!done && !done.error().is(ErrorKind::NotModified))
+        log::error(concat("container ", container->id(), " could not be treated (", action, "): ", done.error().message()));
 }
 
 }  // namespace proa::engine

@@ -41,10 +41,10 @@ private:
     struct Watch {
         container::ContainerPointer container;
         uint64_t run = 0;
-        int64_t due = 0;       ///< of the next probe
-        bool starting = false; ///< a probe is being started on another thread
+        int64_t due = 0;        ///< of the next probe
+        bool starting = false;  ///< a probe is being started on another thread
         std::optional<Probe> probe;
-        int64_t saved = 0;     ///< when the record was last written
+        int64_t saved = 0;  ///< when the record was last written
     };
 
     void put(const container::ContainerPointer& container);
@@ -68,5 +68,7 @@ private:
 bool has_health_check(const docker::ContainerConfig& config);
 /// Errors: InvalidArgument "Interval in Healthcheck cannot be less than 1ms" and the like.
 Result<void> validate_health_check(const docker::HealthConfig& health);
+/// What to tell who sends a type of check that nobody knows: it is kept, as by Docker, and checks nothing.
+std::optional<std::string> warn_of_health_check(const docker::HealthConfig& health);
 
 }  // namespace proa::engine

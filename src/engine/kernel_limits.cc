@@ -48,7 +48,8 @@ Result<void> check_available(const std::string& asked, const std::string& availa
     if (!wanted) return fail(ErrorKind::InvalidArgument, concat("Invalid value ", asked, " for ", file));
     if (!there || there->empty()) return {};
     for (int64_t number : *wanted)
-        if (!there->contains(number)) return fail(ErrorKind::InvalidArgument, concat("Requested ", what, " are not available - requested ", asked, ", available: ", available));
+        if (!there->contains(number))
+            return fail(ErrorKind::InvalidArgument, concat("Requested ", what, " are not available - requested ", asked, ", available: ", available));
     return {};
 }
 
@@ -120,7 +121,8 @@ public:
             warn("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.");
             r.blkio_weight = 0;
         }
-        if (r.blkio_weight != 0 && (r.blkio_weight < 10 || r.blkio_weight > 1000)) return fail(ErrorKind::InvalidArgument, "Range of blkio weight is from 10 to 1000");
+        if (r.blkio_weight != 0 && (r.blkio_weight < 10 || r.blkio_weight > 1000))
+            return fail(ErrorKind::InvalidArgument, "Range of blkio weight is from 10 to 1000");
         if (r.blkio_weight_device && !r.blkio_weight_device->empty() && !offer_.has("blkio", {"blkio.weight_device", "blkio.bfq.weight_device"})) {
             warn("Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.");
             r.blkio_weight_device->clear();
@@ -129,15 +131,26 @@ public:
             std::optional<std::vector<docker::ThrottleDevice>>& list;
             std::string_view file, kind, what;
         };
-        for (auto& throttle : {Throttle{r.blkio_device_read_bps, "blkio.throttle.read_bps_device", "BPS Block I/O read limit", "Block I/O BPS read limit"},
-                               Throttle{r.blkio_device_write_bps, "blkio.throttle.write_bps_device", "BPS Block I/O write limit", "Block I/O BPS write limit"},
-                               Throttle{r.blkio_device_read_iops, "blkio.throttle.read_iops_device", "IOPS Block read limit", "Block I/O IOPS read limit"},
-                               Throttle{r.blkio_device_write_iops, "blkio.throttle.write_iops_device", "IOPS Block write limit", "Block I/O IOPS write limit"}}) {
+        for (auto& throttle :
+             {Throttle{r.blkio_device_read_bps, "blkio.throttle.read_bps_device", "BPS Block I/O read limit", "Block I/O BPS read limit"},
+              Throttle{r.blkio_device_write_bps, "blkio.throttle.write_bps_device", "BPS Block I/O write limit", "Block I/O BPS write limit"},
+              Throttle{r.blkio_device_read_iops, "blkio.throttle.read_iops_device", "IOPS Block read limit", "Block I/O IOPS read limit"},
+              Throttle{r.blkio_device_write_iops, "blkio.throttle.write_iops_device", "IOPS Block write limit", "Block I/O IOPS write limit"}}) {
             if (!throttle.list || throttle.list->empty() || offer_.has("blkio", {throttle.file})) continue;
             warn(concat("Your kernel does not support ", throttle.kind, " or the cgroup is not mounted. ", throttle.what, " discarded."));
             throttle.list->clear();
         }
         return {};
+    }
+
+    /// Kept as they are, as Docker does: clients find again what they wrote.
+    void windows() {
+        auto& r = resources_;
+        for (auto& [name, value] : {std::pair("CpuCount", r.cpu_count),
+                                    {"CpuPercent", r.cpu_percent},
+                                    {"IOMaximumIOps", static_cast<int64_t>(r.io_maximum_iops)},
+                                    {"IOMaximumBandwidth", static_cast<int64_t>(r.io_maximum_bandwidth)}})
+            if (value != 0) warn(concat(name, " is for Windows: it limits nothing on Linux."));
     }
 
 private:
@@ -154,6 +167,7 @@ Result<std::vector<std::string>> discard_unsupported_limits(docker::Resources& r
     discarder.memory();
     TRY(discarder.cpu());
     TRY(discarder.block_io());
+    discarder.windows();
     return std::move(discarder.warnings);
 }
 

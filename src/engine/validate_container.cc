@@ -22,11 +22,7 @@ Unexpected not_yet(std::string_view field, std::string_view value = "") {
 
 /// Every field that the runtime path does not carry out yet, so that nothing is silently ignored.
 Result<void> refuse_unsupported(const docker::HostConfig& host) {
-    auto& resources = host.resources;
     if (!host.cgroup.empty()) return not_yet("Cgroup", host.cgroup);
-    if (resources.cpu_count != 0 || resources.cpu_percent != 0) return invalid("Windows daemons only: CpuCount and CpuPercent are not supported on Linux");
-    if (resources.io_maximum_iops != 0 || resources.io_maximum_bandwidth != 0)
-        return invalid("Windows daemons only: IOMaximumIOps and IOMaximumBandwidth are not supported on Linux");
     if (!host.isolation.empty() && host.isolation != "default") return invalid(concat("invalid isolation '", host.isolation, "' on linux"));
     return {};
 }
@@ -114,7 +110,8 @@ Result<void> validate_modes(const docker::HostConfig& host) {
     if (!is(host.uts_mode, {"", "host"})) return invalid(concat("invalid UTS mode: ", host.uts_mode));
     if (!is(host.cgroupns_mode, {"", "private", "host"})) return invalid(concat("invalid CgroupNS mode: ", host.cgroupns_mode));
     if (!is(host.userns_mode, {"", "host"})) return invalid(concat("invalid userns mode: ", host.userns_mode));
-    if (host.network_mode.starts_with("container:") && host.network_mode.size() == 10) return invalid("Invalid network mode: invalid container format container:<name|id>");
+    if (host.network_mode.starts_with("container:") && host.network_mode.size() == 10)
+        return invalid("Invalid network mode: invalid container format container:<name|id>");
     return {};
 }
 

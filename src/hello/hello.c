@@ -17,6 +17,7 @@ static const char greeting[] =
     " $ proa run -it --rm alpine sh\n"
     "\n"
     "Every docker command works as well: the proa program answers to both names.\n"
+    "(Docker's own image of this name says \"Hello from Docker!\" here.)\n"
     "\n";
 
 #if defined(__x86_64__)

@@ -126,6 +126,7 @@ class TestListAndInspect:
         assert body["Created"] == "2024-01-02T03:04:05Z"
         assert body["Config"]["Cmd"] == ["sh"]
         assert body["RepoTags"] == ["busybox:latest"]
+        assert body["ContainerConfig"].get("Volumes") == body["Config"].get("Volumes")  # docker-compose 1.29 reads it
 
     def test_references(self, api):
         image = api.get("/images/busybox/json").json()["Id"]

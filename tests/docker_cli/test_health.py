@@ -91,6 +91,17 @@ def test_output_is_cut(api):
     assert status_is(api, container, "healthy")["Log"][0]["Output"] == "x" * 4096 + "..."
 
 
+@pytest.mark.proa  # Docker says it in the log only
+def test_an_unknown_type_is_kept_and_warned_of(api):
+    created = api.post("/containers/create", {"Image": "busybox", "Cmd": ["sleep", "100"], "Healthcheck": {"Test": ["true"], "Interval": 10**9}})
+    assert created.status == 201 and "Unknown healthcheck type \"true\"" in created.json()["Warnings"][0]
+    container = created.json()["Id"]
+    assert api.post(f"/containers/{container}/start").status == 204
+    body = api.inspect(container)
+    assert body["Config"]["Healthcheck"]["Test"] == ["true"] and "Health" not in body["State"]
+    api.delete(f"/containers/{container}?force=1")
+
+
 @pytest.mark.parametrize("check, words", [({"Test": ["CMD", "true"], "Interval": 100}, "Interval in Healthcheck cannot be less than 1ms"),
                                           ({"Test": ["CMD", "true"], "Timeout": 100}, "Timeout in Healthcheck cannot be less than 1ms"),
                                           ({"Test": ["CMD", "true"], "Retries": -1}, "Retries in Healthcheck cannot be negative"),
