@@ -84,8 +84,7 @@ std::string aliases_line(const std::string& program, const Command& command) {
 }
 
 std::string command_help(const std::string& program, std::string_view path, const Command& command) {
-    std::string text = concat(usage_line(path, command), "\n\n",
-                              command.long_description ? command.long_description : command.description, "\n");
+    std::string text = concat(usage_line(path, command), "\n\n", command.long_description ? command.long_description : command.description, "\n");
     if (auto aliases = aliases_line(program, command); !aliases.empty()) text += concat("\nAliases:\n  ", aliases, "\n");
     if (has_visible_flags(command.flags)) text += "\nOptions:\n" + flag_usages(command.flags, terminal_columns());
     return text;
@@ -106,9 +105,9 @@ std::string entries_text(std::string_view title, std::vector<Entry> entries, boo
 std::string group_help(const std::string& program, const Group& group) {
     std::vector<Entry> entries;
     for (auto& place : places())
-        if (place.group == group.name) entries.push_back({std::string(place.names[0]), place.command->description});
-    return concat("Usage:  ", program, ' ', group.name, " COMMAND\n\n", group.description, "\n\n", entries_text("Commands", entries, true),
-                  "Run '", program, ' ', group.name, " COMMAND --help' for more information on a command.\n");
+        if (place.group == group.name && !place.hidden) entries.push_back({std::string(place.names[0]), place.command->description});
+    return concat("Usage:  ", program, ' ', group.name, " COMMAND\n\n", group.description, "\n\n", entries_text("Commands", entries, true), "Run '", program,
+                  ' ', group.name, " COMMAND --help' for more information on a command.\n");
 }
 
 std::string program_help(const std::string& program, const std::vector<std::string>& plugins) {
@@ -117,10 +116,9 @@ std::string program_help(const std::string& program, const std::vector<std::stri
         if (place.group.empty()) (place.common ? common : others).push_back({std::string(place.names[0]), place.command->description});
     for (auto& group : groups()) management.push_back({std::string(group.name), std::string(group.description)});
     for (auto& name : plugins) management.push_back({name + "*", "(plugin)"});
-    return concat("Usage:  ", program, " [OPTIONS] COMMAND\n\nA self-sufficient runtime for containers\n\n",
-                  entries_text("Common Commands", common, false), entries_text("Management Commands", management, true),
-                  entries_text("Commands", others, true), "Global Options:\n", flag_usages(kGlobalFlags, terminal_columns()),
-                  "\nRun '", program, " COMMAND --help' for more information on a command.\n");
+    return concat("Usage:  ", program, " [OPTIONS] COMMAND\n\nA self-sufficient runtime for containers\n\n", entries_text("Common Commands", common, false),
+                  entries_text("Management Commands", management, true), entries_text("Commands", others, true), "Global Options:\n",
+                  flag_usages(kGlobalFlags, terminal_columns()), "\nRun '", program, " COMMAND --help' for more information on a command.\n");
 }
 
 int usage_error(std::string_view path, std::string_view usage, std::string_view message) {
@@ -143,23 +141,45 @@ std::string arity_error(const Arity& arity, int count, std::string_view path, bo
     return concat(quoted, " requires at least ", arity.minimum, " and at most ", arguments(arity.maximum));
 }
 
-int run_command(Session& session, const std::string& path, const Command& command, std::span<const std::string> rest) {
+/// Wrong words: as docker says it, or as its plugins do.
+int wrong_words(const Group* group, std::string_view path, std::string_view usage, std::string_view message) {
+    if (!group || !group->plugin_manners) return usage_error(path, usage, message);
+    put_error_line(message);
+    return 16;
+}
+
+/// The plugins' texts for wrong argument counts (cobra's); empty when the count is right.
+std::string plugin_arity_error(const Arity& arity, int count) {
+    auto received = [&](std::string_view wanted) { return concat(wanted, " arg(s), ", arity.maximum == arity.minimum ? "" : "only ", "received ", count); };
+    if (count < arity.minimum) return arity.minimum == arity.maximum ? received(concat("accepts ", arity.minimum)) : received(concat("requires at least ", arity.minimum));
+    if (arity.maximum < 0 || count <= arity.maximum) return "";
+    return arity.minimum == arity.maximum ? concat("accepts ", arity.minimum, " arg(s), received ", count) : concat("accepts at most ", arity.maximum, " arg(s), received ", count);
+}
+
+int run_command(Session& session, const std::string& path, const Command& command, std::span<const std::string> rest, const Group* group = nullptr, const FlagSet* group_flags = nullptr) {
     FlagSet flags(command.flags);
     auto parsed = flags.parse(rest, command.interspersed);
     for (auto& notice : flags.notices()) put_line(notice);
-    if (!parsed) return usage_error(path, usage_line(path, command), parsed.error().message());
+    if (!parsed) return wrong_words(group, path, usage_line(path, command), parsed.error().message());
     if (flags.help_wanted() || flags.is("help")) {
         put(command_help(session.program(), path, command));
         return 0;
     }
     bool see = false;
-    auto wrong = arity_error(command.arity, static_cast<int>(flags.arguments().size()), path, see);
+    int count = static_cast<int>(flags.arguments().size());
+    if (group && group->plugin_manners) {
+        if (auto wrong = plugin_arity_error(command.arity, count); !wrong.empty()) {
+            put_error_line(wrong);
+            return 1;
+        }
+    }
+    auto wrong = arity_error(command.arity, count, path, see);
     if (!wrong.empty()) {
         put_error(concat(session.program(), ": ", wrong, "\n\n", usage_line(path, command), "\n\n", see ? "See" : "Run", " '", path,
                          " --help' for more information\n"));
         return 1;
     }
-    Invocation call{session, flags, flags.arguments(), path};
+    Invocation call{session, flags, flags.arguments(), path, group_flags};
     auto code = command.run(call);
     if (code) return *code;
     if (!code.error().message().empty()) put_error_line(code.error().message());
@@ -212,22 +232,26 @@ int run_help(Session& session, std::span<const std::string> rest) {
 int run_group(Session& session, const Group& group, std::span<const std::string> rest) {
     const std::string& program = session.program();
     std::string path = concat(program, ' ', group.name);
-    if (rest.empty()) {
-        put_error(group_help(program, group));
-        return 0;
-    }
-    if (rest[0] == "--help" || rest[0] == "-h") {
+    FlagSet flags(group.flags);
+    auto parsed = flags.parse(rest, false);
+    if (!parsed) return wrong_words(&group, path, concat("Usage:  ", path), parsed.error().message());
+    auto& words = flags.arguments();
+    if (flags.help_wanted() || (words.empty() && group.plugin_manners)) {
         put(group_help(program, group));
         return 0;
     }
-    if (rest[0].starts_with("-") && rest[0].size() > 1) {
-        FlagSet none({});
-        auto parsed = none.parse(rest, true);
-        if (!parsed) return usage_error(path, concat("Usage:  ", path), parsed.error().message());
+    if (words.empty()) {
+        put_error(group_help(program, group));
+        return 0;
     }
-    auto* command = find_command(group.name, rest[0]);
-    if (!command) return unknown_command(program, path, rest[0], true);
-    return run_command(session, concat(path, ' ', rest[0]), *command, rest.subspan(1));
+    auto* command = find_command(group.name, words[0]);
+    if (!command && group.plugin_manners) {
+        put(group_help(program, group));
+        put_error_line(concat("unknown docker command: ", quote(concat(group.name, ' ', words[0]))));
+        return 16;
+    }
+    if (!command) return unknown_command(program, path, words[0], true);
+    return run_command(session, concat(path, ' ', words[0]), *command, std::span(words).subspan(1), &group, &flags);
 }
 }  // namespace
 
@@ -244,21 +268,49 @@ const client::ConfigFile& Session::config() {
     return *config_;
 }
 
-Result<client::EndpointChoice> Session::endpoint() {
-    if (endpoint_) return *endpoint_;
+Result<std::string> Session::host_flag() const {
     auto& hosts = globals_.list("host");
     if (hosts.size() > 1) return fail(ErrorKind::InvalidArgument, "Specify only one -H");
-    endpoint_ = TRY(client::choose_endpoint(config(), hosts.empty() ? "" : hosts[0], globals_.text("context"), kDefaultHost));
+    return hosts.empty() ? "" : hosts[0];
+}
+
+Result<client::EndpointChoice> Session::endpoint() {
+    if (endpoint_) return *endpoint_;
+    endpoint_ = TRY(client::choose_endpoint(config(), TRY(host_flag()), globals_.text("context"), kDefaultHost));
+    if (endpoint_->context == "default") endpoint_->tls = tls_files(globals_, config().directory);
     return *endpoint_;
 }
 
+Result<std::string> Session::context_name() { return client::choose_context(config(), TRY(host_flag()), globals_.text("context")); }
+
+Result<client::Context> Session::default_context() {
+    std::string host = TRY(host_flag());
+    const char* variable = ::getenv("DOCKER_HOST");
+    if (host.empty() && variable) host = variable;
+    auto tls = tls_files(globals_, config().directory);
+    client::Context context = client::make_context("default", "", client::complete_host(host, kDefaultHost), tls && !tls->verify);
+    if (!tls) return context;
+    for (auto& [name, path] : {std::pair("ca.pem", &tls->ca), std::pair("cert.pem", &tls->certificate), std::pair("key.pem", &tls->key)})
+        if (!path->empty()) context.tls["docker"][name] = TRY(os::read_file(*path));
+    return context;
+}
+
+Result<client::Context> Session::context(std::string_view name) {
+    return name == "default" ? default_context() : client::load_context(config().directory, name);
+}
+
 Result<client::Client*> Session::engine() {
-    if (engine_) return engine_.get();
+    if (!engine_) engine_ = TRY(connect());
+    return engine_.get();
+}
+
+Result<std::unique_ptr<client::Client>> Session::connect(const std::string& version) {
     auto choice = TRY(endpoint());
-    auto tls = choice.tls ? choice.tls : tls_files(globals_, config().directory);
+    auto tls = choice.tls;
     if (tls && tls->verify && !tls->ca.empty() && !os::exists(tls->ca))
         return fail(ErrorKind::NotFound, concat("Failed to initialize: unable to resolve docker endpoint: open ", tls->ca, ": no such file or directory"));
-    auto address = TRY(client::Endpoint::parse(choice.host, std::move(tls)));
+    auto address = TRY_WRAP("Failed to initialize", client::Endpoint::parse(choice.host, std::move(tls)));
+    address.remote_program = program_;
     client::HeaderList headers;
     if (auto* custom = config().content.as_object().find("HttpHeaders"); custom && custom->is_object())
         for (auto& member : custom->as_object()) headers.emplace_back(member.name, member.value.as_string());
@@ -270,14 +322,15 @@ Result<client::Client*> Session::engine() {
             if (!parts)
                 return fail(ErrorKind::InvalidArgument,
                             concat("Failed to initialize: failed to set custom headers from DOCKER_CUSTOM_HEADERS environment variable: "
-                                   "missing \"=\" separator, must be formatted as comma-separated key=value pairs, got ", quote(field)));
+                                   "missing \"=\" separator, must be formatted as comma-separated key=value pairs, got ",
+                                   quote(field)));
             headers.emplace_back(trim(parts->first), parts->second);
         }
     }
     std::optional<std::string> pinned;
-    if (const char* version = ::getenv("DOCKER_API_VERSION"); version && *version) pinned = version;
-    engine_ = std::make_unique<client::Client>(std::move(address), std::move(headers), std::move(pinned));
-    return engine_.get();
+    if (const char* wanted = ::getenv("DOCKER_API_VERSION"); wanted && *wanted) pinned = wanted;
+    if (!version.empty()) pinned = version;
+    return std::make_unique<client::Client>(std::move(address), std::move(headers), std::move(pinned));
 }
 
 bool confirm(std::string_view warning) {
@@ -317,8 +370,7 @@ int run_program(const std::string& program, const std::vector<std::string>& argu
     }
     if (rest[0] == "help") return run_help(session, rest.subspan(1));
     if (auto* group = find_group(rest[0])) return run_group(session, *group, rest.subspan(1));
-    if (auto* command = find_command("", rest[0]))
-        return run_command(session, concat(program, ' ', rest[0]), *command, rest.subspan(1));
+    if (auto* command = find_command("", rest[0])) return run_command(session, concat(program, ' ', rest[0]), *command, rest.subspan(1));
     if (rest[0] == "__complete") return complete_words(session, rest.subspan(1), kGlobalFlags);
     if (rest[0] == "__man" && rest.size() == 2) return write_manual(program, rest[1], kGlobalFlags);
     if (auto plugin = find_plugin(session, rest[0]); !plugin.empty()) return run_plugin(session, plugin, arguments);

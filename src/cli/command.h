@@ -9,6 +9,7 @@
 #include "cli/flags.h"
 #include "client/client.h"
 #include "client/config_file.h"
+#include "client/context_store.h"
 
 namespace proa::cli {
 
@@ -23,10 +24,19 @@ public:
     const client::ConfigFile& config();
     /// Context and address by flags, environment and config. Errors as choose_endpoint.
     Result<client::EndpointChoice> endpoint();
+    /// Name of the context by flags, environment and config; it may not exist.
+    Result<std::string> context_name();
+    /// The context "default": what the environment says, or what --host and --tls... say.
+    Result<client::Context> default_context();
+    /// A context of this name, the default one too. Errors as client::load_context.
+    Result<client::Context> context(std::string_view name);
+    /// One more connection to the engine, with this API version or, when it is empty, what the environment asks for or both agree on.
+    Result<std::unique_ptr<client::Client>> connect(const std::string& version = {});
     /// The engine; nothing is sent before the first call.
     Result<client::Client*> engine();
 
 private:
+    Result<std::string> host_flag() const;
     std::string program_;
     const FlagSet& globals_;
     std::optional<client::ConfigFile> config_;
@@ -40,6 +50,7 @@ struct Invocation {
     const FlagSet& flags;
     const std::vector<std::string>& arguments;
     std::string path;  ///< "docker container rm", for hints
+    const FlagSet* group_flags = nullptr;  ///< those before the command's own name, of a group that has flags
 };
 
 /// How many positional arguments a command takes, and which text says so.
@@ -54,7 +65,7 @@ inline constexpr Arity at_most(int count) { return {0, count}; }
 
 /// A command: its face and its function. `run` gives the exit code; an Error is printed and exits with 1.
 struct Command {
-    const char* usage;        ///< behind the name: "[OPTIONS] CONTAINER [CONTAINER...]"
+    const char* usage;  ///< behind the name: "[OPTIONS] CONTAINER [CONTAINER...]"
     const char* description;
     std::span<const Flag> flags;
     Arity arity;
@@ -69,11 +80,14 @@ struct Place {
     std::vector<std::string_view> names;  ///< the first is the one that help lists
     const Command* command;
     bool common = false;  ///< listed under "Common Commands"
+    bool hidden = false;  ///< for programs: no help lists it
 };
 struct Group {
     std::string_view name;
     std::string_view description;
     bool swarm = false;
+    std::span<const Flag> flags = {};  ///< between the group's and the command's name
+    bool plugin_manners = false;       ///< docker has it as a plugin: wrong words give one line and exit code 16, wrong counts one line and 1
 };
 std::span<const Place> places();
 std::span<const Group> groups();

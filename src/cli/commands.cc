@@ -19,16 +19,19 @@ std::string list_format(Invocation& call, std::string_view config_key) {
     return format.empty() ? call.session.config().text(config_key) : format;
 }
 
-Result<client::Client*> ready_engine(Invocation& call) {
-    return call.session.engine();
-}
+Result<client::Client*> ready_engine(Invocation& call) { return call.session.engine(); }
 
 std::span<const Group> groups() {
     static const Group kGroups[] = {
         {"builder", "Manage builds"},
-        {"container", "Manage containers"}, {"image", "Manage images"},   {"manifest", "Manage image manifests and manifest lists"},
-        {"network", "Manage networks"}, {"registry", "Serve a registry"},
-        {"system", "Manage the engine"},    {"volume", "Manage volumes"},
+        {"container", "Manage containers"},
+        {"context", "Manage contexts"},
+        {"image", "Manage images"},
+        {"manifest", "Manage image manifests and manifest lists"},
+        {"network", "Manage networks"},
+        {"registry", "Serve a registry"},
+        {"system", "Manage the engine"},
+        {"volume", "Manage volumes"},
     };
     return kGroups;
 }
@@ -106,6 +109,15 @@ std::span<const Place> places() {
         {"container", {"update"}, &kUpdate},
         {"container", {"wait"}, &kWait},
         {"container", {"why"}, &kWhy},
+        {"context", {"create"}, &kContextCreate},
+        {"context", {"export"}, &kContextExport},
+        {"context", {"import"}, &kContextImport},
+        {"context", {"inspect"}, &kContextInspect},
+        {"context", {"ls", "list"}, &kContextList},
+        {"context", {"rm", "remove"}, &kContextRemove},
+        {"context", {"show"}, &kContextShow},
+        {"context", {"update"}, &kContextUpdate},
+        {"context", {"use"}, &kContextUse},
         {"image", {"build"}, &kBuild},
         {"image", {"history"}, &kHistory},
         {"image", {"import"}, &kImport},
@@ -131,6 +143,7 @@ std::span<const Place> places() {
         {"network", {"prune"}, &kNetworkPrune},
         {"network", {"rm", "remove"}, &kNetworkRemove},
         {"registry", {"serve"}, &kRegistryServe},
+        {"system", {"dial-stdio"}, &kDialStdio, false, true},
         {"system", {"df"}, &kSystemDf},
         {"system", {"events"}, &kEvents},
         {"system", {"info"}, &kInfo},

@@ -4,13 +4,13 @@
 // All commands, each defined in the file of its name.
 namespace proa::cli {
 
-extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContainerInspect, kContainerPrune, kCopy, kCreate, kDiff, kEvents, kExec, kExport, kHistory,
-    kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogin, kLogout, kLogs, kManifestAnnotate, kManifestCreate,
-    kManifestInspect, kManifestPush, kManifestRemove, kNetworkConnect, kNetworkCreate,
-    kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause, kPort, kPs, kPull, kPush, kRegistryServe, kRemove,
-    kRemoveImage, kRename, kRestart, kRun, kSave, kSearch, kStart, kStats, kStop, kSystemDf, kSystemPrune, kTag, kTop, kUnpause, kUpdate,
-    kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune, kVolumeRemove, kVolumeRename, kVolumeSnapshot,
-    kVolumeUpdate, kWait, kWhy, kCompletion;
+extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContextCreate, kContextExport, kContextImport, kContextInspect, kContextList, kContextRemove,
+    kContextShow, kContextUpdate, kContextUse, kContainerInspect, kContainerPrune, kCopy, kCreate, kDialStdio, kDiff, kEvents, kExec, kExport, kHistory,
+    kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogin, kLogout, kLogs, kManifestAnnotate, kManifestCreate, kManifestInspect,
+    kManifestPush, kManifestRemove, kNetworkConnect, kNetworkCreate, kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause,
+    kPort, kPs, kPull, kPush, kRegistryServe, kRemove, kRemoveImage, kRename, kRestart, kRun, kSave, kSearch, kStart, kStats, kStop, kSystemDf, kSystemPrune,
+    kTag, kTop, kUnpause, kUpdate, kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune,
+    kVolumeRemove, kVolumeRename, kVolumeSnapshot, kVolumeUpdate, kWait, kWhy, kCompletion;
 
 /// The help text of every --format flag of a list.
 inline constexpr const char* kFormatHelp =

@@ -26,7 +26,7 @@ public:
     }
     void offer_commands(std::string_view group) {
         for (auto& place : places())
-            if (place.group == group) offer(place.names[0], place.command->description);
+            if (place.group == group && !place.hidden) offer(place.names[0], place.command->description);
         if (!group.empty()) return;
         for (auto& one : groups()) offer(one.name, one.description);
         offer("help", "Help about any command");
@@ -161,8 +161,14 @@ Result<int> completion(Invocation& call) {
 
 }  // namespace
 
-const Command kCompletion = {"bash|zsh|fish", "Generate the autocompletion script for the specified shell", {}, exactly(1), completion, true,
-                             "Generate the autocompletion script for the specified shell\n\nbash:  source <(docker completion bash)\nzsh:   docker completion zsh > \"${fpath[1]}/_docker\"\n"
+const Command kCompletion = {"bash|zsh|fish",
+                             "Generate the autocompletion script for the specified shell",
+                             {},
+                             exactly(1),
+                             completion,
+                             true,
+                             "Generate the autocompletion script for the specified shell\n\nbash:  source <(docker completion bash)\nzsh:   docker completion "
+                             "zsh > \"${fpath[1]}/_docker\"\n"
                              "fish:  docker completion fish > ~/.config/fish/completions/docker.fish"};
 
 }  // namespace proa::cli

@@ -32,6 +32,7 @@ std::string_view type_label(FlagType type) {
         case FlagType::IpSlice: return "strings";
         case FlagType::IpNetSlice: return "strings";
         case FlagType::Map: return "map";
+        case FlagType::StringToString: return "stringToString";
         case FlagType::Filter: return "filter";
         case FlagType::Ulimit: return "ulimit";
         case FlagType::Mount: return "mount";
@@ -42,8 +43,7 @@ std::string_view type_label(FlagType type) {
 }
 
 Unexpected number_error(std::string_view function, std::string_view text, bool range) {
-    return fail(ErrorKind::InvalidArgument,
-                concat("strconv.", function, ": parsing ", quote(text), ": ", range ? "value out of range" : "invalid syntax"));
+    return fail(ErrorKind::InvalidArgument, concat("strconv.", function, ": parsing ", quote(text), ": ", range ? "value out of range" : "invalid syntax"));
 }
 
 bool all_digits(std::string_view text) {
@@ -92,8 +92,8 @@ Result<std::string> check_decimal(std::string_view text) {
 }
 
 Result<std::string> check_ulimit(std::string_view text) {
-    static constexpr std::string_view kNames[] = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice",
-                                                  "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+    static constexpr std::string_view kNames[] = {"core",   "cpu",   "data", "fsize",  "locks",  "memlock",    "msgqueue", "nice",
+                                                  "nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack"};
     auto invalid = [](std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); };
     auto parts = cut(text, "=");
     if (!parts || parts->second.empty()) return invalid(concat("invalid ulimit argument: ", text));
@@ -104,7 +104,8 @@ Result<std::string> check_ulimit(std::string_view text) {
     if (auto both = cut(soft_text, ":")) {
         soft_text = both->first;
         hard_text = both->second;
-        if (hard_text.find(':') != hard_text.npos) return invalid("too many limit value arguments - " + std::string(parts->second) + ", can only have up to two, `soft[:hard]`");
+        if (hard_text.find(':') != hard_text.npos)
+            return invalid("too many limit value arguments - " + std::string(parts->second) + ", can only have up to two, `soft[:hard]`");
     }
     int64_t soft = TRY(parse_go_int(soft_text, INT64_MIN, INT64_MAX));
     if (!hard_text.empty()) {
@@ -120,8 +121,9 @@ Result<std::string> check_device_rate(std::string_view text, bool bytes) {
     auto parts = cut(text, ":");
     if (!parts || parts->first.empty()) return invalid(concat("bad format: ", text));
     if (!parts->first.starts_with("/dev/")) return invalid(concat("bad format for device path: ", text));
-    std::string form = bytes ? ". The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
-                             : ". The correct format is <device-path>:<number>. Number must be a positive integer";
+    std::string form =
+        bytes ? ". The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
+              : ". The correct format is <device-path>:<number>. Number must be a positive integer";
     if (bytes) {
         auto rate = parse_bytes(parts->second);
         if (!rate || *rate < 0) return invalid(concat("invalid rate for device: ", text, form));
@@ -178,6 +180,9 @@ Result<std::string> normalise(const Flag& flag, std::string_view value) {
         case FlagType::IpSlice:
             if (!os::IpAddress::parse(trim(value))) return fail(ErrorKind::InvalidArgument, concat("invalid string being converted to IP address: ", value));
             return std::string(trim(value));
+        case FlagType::StringToString:
+            if (value.find('=') == value.npos) return fail(ErrorKind::InvalidArgument, concat(value, " must be formatted as key=value"));
+            return std::string(value);
         case FlagType::IpNetSlice:
             if (!os::IpPrefix::parse(trim(value))) return fail(ErrorKind::InvalidArgument, concat("invalid string being converted to CIDR: ", value));
             return std::string(trim(value));
@@ -211,7 +216,7 @@ Result<void> FlagSet::set(const Flag& given, std::string_view text) {
     find(flag.name, &index);
     Value& value = values_[index];
     std::vector<std::string> pieces{std::string(text)};
-    if (flag.type == FlagType::StringSlice || flag.type == FlagType::IpSlice || flag.type == FlagType::IpNetSlice) {
+    if (flag.type == FlagType::StringSlice || flag.type == FlagType::StringToString || flag.type == FlagType::IpSlice || flag.type == FlagType::IpNetSlice) {
         auto fields = text.empty() ? std::vector<std::string>{} : split_csv(text);
         if (!fields) return wrap(fields.error());
         pieces = std::move(*fields);
@@ -271,8 +276,7 @@ Result<void> FlagSet::parse_shorts(std::string_view text, std::span<const std::s
             continue;
         }
         if (!after.empty()) return set(*flag, after);
-        if (rest.empty())
-            return fail(ErrorKind::InvalidArgument, concat("flag needs an argument: ", '\'', letters[0], "' in -", letters));
+        if (rest.empty()) return fail(ErrorKind::InvalidArgument, concat("flag needs an argument: ", '\'', letters[0], "' in -", letters));
         std::string_view value = rest[0];
         rest = rest.subspan(1);
         return set(*flag, value);
@@ -383,8 +387,7 @@ std::string flag_usages(std::span<const Flag> table, size_t columns) {
         lines.push_back(std::move(line));
     }
     std::string out;
-    for (auto& line : lines)
-        out += line.left + spaces(widest - line.left.size() + 2) + wrapped(widest + 2, columns, line.right) + "\n";
+    for (auto& line : lines) out += line.left + spaces(widest - line.left.size() + 2) + wrapped(widest + 2, columns, line.right) + "\n";
     return out;
 }
 
@@ -396,7 +399,8 @@ Result<std::vector<std::string>> split_csv(std::string_view text) {
         if (at < text.size() && text[at] == '"') {
             at++;
             for (;; at++) {
-                if (at >= text.size()) return fail(ErrorKind::InvalidArgument, concat("parse error on line 1, column ", at + 1, ": extraneous or missing \" in quoted-field"));
+                if (at >= text.size())
+                    return fail(ErrorKind::InvalidArgument, concat("parse error on line 1, column ", at + 1, ": extraneous or missing \" in quoted-field"));
                 if (text[at] != '"') {
                     field.push_back(text[at]);
                 } else if (at + 1 < text.size() && text[at + 1] == '"') {

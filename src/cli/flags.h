@@ -12,8 +12,31 @@
 namespace proa::cli {
 
 enum class FlagType {
-    Bool, String, Int, Int64, Uint16, Uint64, Bytes, SignedBytes, Duration, Decimal, Ip,
-    List, StringSlice, IpSlice, IpNetSlice, Map, Filter, Ulimit, Mount, Network, GpuRequest, WeightDevice, ThrottleBps, ThrottleIops,
+    Bool,
+    String,
+    Int,
+    Int64,
+    Uint16,
+    Uint64,
+    Bytes,
+    SignedBytes,
+    Duration,
+    Decimal,
+    Ip,
+    List,
+    StringSlice,
+    StringToString,
+    IpSlice,
+    IpNetSlice,
+    Map,
+    Filter,
+    Ulimit,
+    Mount,
+    Network,
+    GpuRequest,
+    WeightDevice,
+    ThrottleBps,
+    ThrottleIops,
 };
 
 enum FlagOptions : unsigned { kHidden = 1 };
@@ -27,8 +50,8 @@ struct Flag {
     const char* shown_default = nullptr;  ///< what help puts after the description: `(default "missing")`
     const char* initial = "";             ///< the value when the flag is not given ("true" for a switch that is on)
     unsigned options = 0;
-    const char* alias_of = nullptr;       ///< another name of that flag
-    const char* deprecation = nullptr;    ///< said when it is used: "use --timeout instead"
+    const char* alias_of = nullptr;                                  ///< another name of that flag
+    const char* deprecation = nullptr;                               ///< said when it is used: "use --timeout instead"
     Result<std::string> (*check)(std::string_view value) = nullptr;  ///< validates and normalises one value
 };
 

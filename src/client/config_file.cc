@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "client/context_store.h"
 #include "os/file.h"
 
 namespace proa::client {
@@ -48,34 +49,36 @@ std::string complete_host(std::string_view host, std::string_view default_host) 
     return concat("tcp://", text.starts_with(':') ? "localhost" : "", text);
 }
 
-std::string context_meta_path(const std::string& config_directory, std::string_view name) {
-    return concat(config_directory, "/contexts/meta/", sha256_hex(name), "/meta.json");
+Result<void> save_config_file(const ConfigFile& config) {
+    TRY(os::make_directories(config.directory, 0700));
+    std::string path = config.directory + "/config.json";
+    auto old = os::status(path);
+    json::Object content = config.content.as_object();
+    if (!content.find("auths")) content.set("auths", json::Object());
+    return os::replace_file(path, json::print(json::Value(std::move(content)), json::Style{true, "\t"}), old ? old->st_mode & 0777 : 0600, false);
 }
 
-Result<EndpointChoice> choose_endpoint(const ConfigFile& config, std::string_view host_flag, std::string_view context_flag,
-                                       std::string_view default_host) {
-    if (!host_flag.empty() && !context_flag.empty())
-        return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify both --host and --context");
-    std::string environment_host = environment("DOCKER_HOST");
-    if (!host_flag.empty()) return EndpointChoice{"default", complete_host(host_flag, default_host), std::nullopt};
-    std::string name(context_flag);
-    if (name.empty() && !environment_host.empty()) return EndpointChoice{"default", complete_host(environment_host, default_host), std::nullopt};
-    if (name.empty()) name = environment("DOCKER_CONTEXT");
+Result<std::string> choose_context(const ConfigFile& config, std::string_view host_flag, std::string_view context_flag) {
+    if (!host_flag.empty() && !context_flag.empty()) return fail(ErrorKind::InvalidArgument, "conflicting options: cannot specify both --host and --context");
+    if (!context_flag.empty()) return std::string(context_flag);
+    if (!host_flag.empty() || !environment("DOCKER_HOST").empty()) return "default";
+    std::string name = environment("DOCKER_CONTEXT");
     if (name.empty()) name = config.text("currentContext");
-    if (name.empty() || name == "default") return EndpointChoice{"default", complete_host(environment_host, default_host), std::nullopt};
+    return name.empty() ? "default" : name;
+}
 
-    std::string path = context_meta_path(config.directory, name);
-    auto text = os::read_file(path);
-    if (!text)
-        return fail(ErrorKind::NotFound,
-                    concat("Failed to initialize: unable to resolve docker endpoint: context ", quote(name), ": context not found: open ",
-                           path, ": no such file or directory"));
-    json::Value meta = TRY_WRAP(concat("Failed to initialize: context ", quote(name)), json::parse(*text));
-    std::string host = meta["Endpoints"]["docker"]["Host"].as_string();
-    EndpointChoice choice{name, complete_host(host, default_host), std::nullopt};
-    std::string files = concat(config.directory, "/contexts/tls/", sha256_hex(name), "/docker/");
+Result<EndpointChoice> choose_endpoint(const ConfigFile& config, std::string_view host_flag, std::string_view context_flag, std::string_view default_host) {
+    std::string name = TRY(choose_context(config, host_flag, context_flag));
+    if (name == "default") {
+        std::string host = host_flag.empty() ? environment("DOCKER_HOST") : std::string(host_flag);
+        return EndpointChoice{name, complete_host(host, default_host), std::nullopt};
+    }
+    json::Value meta = TRY_WRAP("Failed to initialize: unable to resolve docker endpoint", load_context_meta(config.directory, name));
+    auto& endpoint = meta["Endpoints"]["docker"];
+    EndpointChoice choice{name, complete_host(endpoint["Host"].as_string(), default_host), std::nullopt};
+    std::string files = context_directory(config.directory, "tls", name) + "/docker/";
     auto file = [&](const char* base) { return os::exists(files + base) ? files + base : std::string(); };
-    TlsFiles tls{file("ca.pem"), file("cert.pem"), file("key.pem"), !meta["Endpoints"]["docker"]["SkipTLSVerify"].as_bool()};
+    TlsFiles tls{file("ca.pem"), file("cert.pem"), file("key.pem"), !endpoint["SkipTLSVerify"].as_bool()};
     if (!tls.ca.empty() || !tls.certificate.empty() || !tls.verify) choice.tls = std::move(tls);
     return choice;
 }

@@ -35,7 +35,9 @@ Result<std::string> run_helper(const std::string& name, const char* verb, std::s
     posix_spawn_file_actions_destroy(&actions);
     in.read_end.reset();
     out.write_end.reset();
-    if (code != 0) return fail(ErrorKind::NotFound, concat("error ", std::string_view(verb), "ing credentials - err: exec: ", quote(program), ": executable file not found in $PATH, out: ``"));
+    if (code != 0)
+        return fail(ErrorKind::NotFound,
+                    concat("error ", std::string_view(verb), "ing credentials - err: exec: ", quote(program), ": executable file not found in $PATH, out: ``"));
     (void)os::write_all(in.write_end.get(), input);
     in.write_end.reset();
     auto text = os::read_to_end(out.read_end.get(), 1 << 20);
@@ -44,14 +46,6 @@ Result<std::string> run_helper(const std::string& name, const char* verb, std::s
     if (!text) return text;
     if (status != 0) return fail(ErrorKind::Internal, concat(program, ' ', std::string_view(verb), ": ", trim(*text)));
     return text;
-}
-
-/// config.json as docker writes it: tabs, mode 0600, the old file or the new one and never half of either.
-Result<void> write_config(const ConfigFile& config) {
-    TRY(os::make_directories(config.directory, 0700));
-    std::string path = config.directory + "/config.json";
-    auto old = os::status(path);
-    return os::replace_file(path, json::print(config.content, json::Style{false, "\t"}), old ? old->st_mode & 0777 : 0600, false);
 }
 }  // namespace
 
@@ -71,12 +65,12 @@ Result<void> store_login(ConfigFile& config, const std::string& key, const Store
         json::Object entry{{"ServerURL", key}, {"Username", token ? "<token>" : login.username}, {"Secret", token ? login.identity_token : login.password}};
         TRY(run_helper(helper, "store", json::print(json::Value(std::move(entry)))));
         auths.set(key, json::Object());
-        return write_config(config);
+        return save_config_file(config);
     }
     json::Object entry{{"auth", base64(concat(login.username, ':', login.identity_token.empty() ? login.password : ""))}};
     if (!login.identity_token.empty()) entry.set("identitytoken", login.identity_token);
     auths.set(key, std::move(entry));
-    return write_config(config);
+    return save_config_file(config);
 }
 
 Result<bool> erase_login(ConfigFile& config, const std::string& key) {
@@ -88,7 +82,7 @@ Result<bool> erase_login(ConfigFile& config, const std::string& key) {
     }
     if (!there) return false;
     auths.erase(key);
-    TRY(write_config(config));
+    TRY(save_config_file(config));
     return true;
 }
 

@@ -22,9 +22,7 @@ constexpr size_t kHeadMax = 64 << 10;
 constexpr size_t kFieldsMax = 256;
 constexpr size_t kReadSize = 16 << 10;
 
-Unexpected malformed(std::string_view what) {
-    return fail(ErrorKind::Internal, concat("malformed HTTP response ", quote(what)));
-}
+Unexpected malformed(std::string_view what) { return fail(ErrorKind::Internal, concat("malformed HTTP response ", quote(what))); }
 
 bool is_token(std::string_view text) {
     static constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";
@@ -59,8 +57,7 @@ Result<os::Fd> connect_tcp(const Endpoint& endpoint) {
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
     int code = ::getaddrinfo(endpoint.host.c_str(), endpoint.port.c_str(), &hints, &found);
-    if (code != 0)
-        return fail(ErrorKind::Unavailable, concat("dial tcp: lookup ", endpoint.host, ": ", ::gai_strerror(code)));
+    if (code != 0) return fail(ErrorKind::Unavailable, concat("dial tcp: lookup ", endpoint.host, ": ", ::gai_strerror(code)));
     int last_error = ECONNREFUSED;
     os::Fd connected;
     for (addrinfo* each = found; each && !connected; each = each->ai_next) {
@@ -112,10 +109,14 @@ Result<Endpoint> Endpoint::parse(std::string_view text, std::optional<TlsFiles> 
         if (endpoint.path.empty()) return fail(ErrorKind::InvalidArgument, concat("unable to parse docker host `", text, "`"));
         return endpoint;
     }
+    if (scheme == "ssh") {
+        endpoint.kind = Kind::Ssh;
+        endpoint.ssh = TRY(SshAddress::parse(text));
+        return endpoint;
+    }
     if (scheme == "https" && !tls) tls.emplace();
     if (scheme != "tcp" && scheme != "http" && scheme != "https") {
-        std::string hint = scheme == "ssh" ? " (ssh connections need the ssh transport)" : "";
-        return fail(ErrorKind::Unsupported, concat("protocol ", scheme, ":// is not supported by this build", hint));
+        return fail(ErrorKind::Unsupported, concat("protocol ", scheme, ":// is not supported"));
     }
     endpoint.kind = Kind::Tcp;
     if (size_t slash = rest.find('/'); slash != rest.npos) {
@@ -190,16 +191,20 @@ Result<BodyFraming> body_framing(const ResponseHead& head, std::string_view meth
 }
 
 Result<Connection> Connection::open(const Endpoint& endpoint) {
-    auto socket = endpoint.kind == Endpoint::Kind::Unix ? os::connect_unix(endpoint.path, os::SocketType::Stream)
-                                                        : connect_tcp(endpoint);
+    if (endpoint.kind == Endpoint::Kind::Ssh) {
+        auto tunnel = SshTunnel::open(endpoint.ssh, endpoint.remote_program);
+        if (!tunnel) return fail(ErrorKind::Unavailable, concat("error during connect: ", endpoint.text, ": ", tunnel.error().message()));
+        os::Fd stream = tunnel->take_stream();
+        return Connection(std::move(stream), "docker.example.com", std::move(*tunnel));
+    }
+    auto socket = endpoint.kind == Endpoint::Kind::Unix ? os::connect_unix(endpoint.path, os::SocketType::Stream) : connect_tcp(endpoint);
     if (!socket) {
         int number = socket.error().number();
         if (number == EACCES || number == EPERM)
             return fail(ErrorKind::Unavailable,
-                        concat("permission denied while trying to connect to the Docker daemon socket at ", endpoint.text, ": ",
-                               socket.error().message()), number);
-        return fail(ErrorKind::Unavailable,
-                    concat("Cannot connect to the Docker daemon at ", endpoint.text, ". Is the docker daemon running?"), number);
+                        concat("permission denied while trying to connect to the Docker daemon socket at ", endpoint.text, ": ", socket.error().message()),
+                        number);
+        return fail(ErrorKind::Unavailable, concat("Cannot connect to the Docker daemon at ", endpoint.text, ". Is the docker daemon running?"), number);
     }
     if (endpoint.tls) {
         auto plain = start_tls(std::move(*socket), endpoint);
@@ -216,11 +221,12 @@ Result<void> Connection::send(const Request& request) {
     if (!request.content_type.empty()) head += concat("Content-Type: ", request.content_type, "\r\n");
     if (request.upgrade) head += "Connection: Upgrade\r\nUpgrade: tcp\r\n";
     if (request.chunked) head += "Transfer-Encoding: chunked\r\n";
-    else if (!request.body.empty() || request.method == "POST" || request.method == "PUT")
-        head += concat("Content-Length: ", request.body.size(), "\r\n");
+    else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") head += concat("Content-Length: ", request.body.size(), "\r\n");
     head += "\r\n";
     head += request.body;
-    return send_all(fd_.get(), head);
+    auto sent = send_all(fd_.get(), head);
+    if (!sent && tunnel_) return fail(ErrorKind::Unavailable, tunnel_->failure());
+    return sent;
 }
 
 Result<void> Connection::send_chunk(std::string_view data) {
@@ -250,9 +256,11 @@ Result<ResponseHead> Connection::read_head(std::string_view method) {
     for (;;) {
         auto parsed = TRY(parse_response_head(std::string_view(buffer_).substr(position_)));
         if (!parsed) {
-            size_t got = TRY(fill());
-            if (got == 0) {
+            auto got = fill();
+            if (!got && !tunnel_) return fail(got.error());
+            if (!got || *got == 0) {
                 fd_.reset();
+                if (tunnel_) return fail(ErrorKind::Unavailable, tunnel_->failure());
                 return fail(ErrorKind::Unavailable, position_ == buffer_.size() ? "EOF" : "unexpected EOF");
             }
             continue;
@@ -287,8 +295,7 @@ Result<void> Connection::next_chunk() {
     first_chunk_ = false;
     std::string line = TRY(take_line());
     std::string_view size = trim(std::string_view(line).substr(0, line.find(';')));
-    bool digits = !size.empty() && size.size() <= 16 &&
-                  std::all_of(size.begin(), size.end(), [](unsigned char c) { return isxdigit(c) != 0; });
+    bool digits = !size.empty() && size.size() <= 16 && std::all_of(size.begin(), size.end(), [](unsigned char c) { return isxdigit(c) != 0; });
     if (!digits) return malformed(concat("chunk size ", line.substr(0, 40)));
     left_ = *parse_uint(size, 16);
     if (left_ > 0) return {};

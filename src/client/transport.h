@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "client/ssh_tunnel.h"
 #include "os/fd.h"
 
 // HTTP/1.1 as the engine speaks it, from the client's side: one connection, one exchange at a time, no threads.
@@ -21,16 +22,18 @@ struct TlsFiles {
 
 /// Where an engine listens.
 struct Endpoint {
-    enum class Kind { Unix, Tcp };
+    enum class Kind { Unix, Tcp, Ssh };
     Kind kind = Kind::Unix;
     std::string path;  ///< unix socket
     std::string host, port;
-    std::string base_path;  ///< tcp://host:port/prefix
+    std::string base_path;        ///< tcp://host:port/prefix
     std::optional<TlsFiles> tls;  ///< Tcp only
-    std::string text;       ///< as Docker's texts show it: "unix:///run/proa/proa.sock"
+    SshAddress ssh;
+    std::string remote_program = "docker";  ///< Ssh: what speaks to the engine there, see SshAddress::command
+    std::string text;                       ///< as Docker's texts show it: "unix:///run/proa/proa.sock"
 
-    /// Reads unix://, tcp:// and http:// addresses; the default port is 2376 with `tls`, else 2375.
-    /// Errors: Unsupported for ssh, fd and npipe (each named), InvalidArgument for what is no address.
+    /// Reads unix://, tcp://, http://, https:// and ssh:// addresses; the default port is 2376 with `tls`, else 2375.
+    /// Errors: Unsupported for fd and npipe (each named), InvalidArgument for what is no address.
     static Result<Endpoint> parse(std::string_view text, std::optional<TlsFiles> tls = std::nullopt);
 };
 
@@ -72,6 +75,7 @@ Result<BodyFraming> body_framing(const ResponseHead& head, std::string_view meth
 /// One connection to an engine.
 class Connection {
 public:
+    /// For ssh this returns before the other side has answered; what ssh says then comes with read_head().
     /// Errors: Unavailable with Docker's text "Cannot connect to the Docker daemon at ...".
     static Result<Connection> open(const Endpoint& endpoint);
 
@@ -95,17 +99,19 @@ public:
     void close() { fd_.reset(); }
 
 private:
-    explicit Connection(os::Fd fd, std::string host) : fd_(std::move(fd)), host_(std::move(host)) {}
+    explicit Connection(os::Fd fd, std::string host, std::optional<SshTunnel> tunnel = std::nullopt)
+        : tunnel_(std::move(tunnel)), fd_(std::move(fd)), host_(std::move(host)) {}
     Result<size_t> fill();
     Result<void> next_chunk();
     Result<std::string> take_line();
 
+    std::optional<SshTunnel> tunnel_;
     os::Fd fd_;
     std::string host_;
     std::string buffer_;
     size_t position_ = 0;
     BodyFraming framing_;
-    uint64_t left_ = 0;      ///< bytes left in the body or the chunk
+    uint64_t left_ = 0;  ///< bytes left in the body or the chunk
     bool done_ = true;
     bool keep_alive_ = true;
     bool first_chunk_ = true;

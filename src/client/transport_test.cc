@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "client/client.h"
 #include "client/config_file.h"
+#include "client/context_store.h"
 #include "os/file.h"
 #include "os/socket.h"
 
@@ -30,8 +31,8 @@ TEST(Endpoint, ReadsUnixAndTcpAddresses) {
 }
 
 TEST(Endpoint, RefusesWhatItCannotSpeak) {
-    EXPECT_EQ(Endpoint::parse("ssh://host").error().kind(), ErrorKind::Unsupported);
-    EXPECT_NE(Endpoint::parse("ssh://host").error().message().find("ssh"), std::string::npos);
+    EXPECT_EQ(Endpoint::parse("ssh://me@host:22")->kind, Endpoint::Kind::Ssh);
+    EXPECT_EQ(Endpoint::parse("ssh://").error().kind(), ErrorKind::InvalidArgument);
     EXPECT_EQ(Endpoint::parse("nothing").error().kind(), ErrorKind::InvalidArgument);
 }
 
@@ -51,8 +52,9 @@ TEST(ResponseHead, WaitsForTheEmptyLine) {
 }
 
 TEST(ResponseHead, RefusesMalformedInput) {
-    for (std::string text : {"HTTP/2 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-                             "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", "HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", "HTTP/1.1 200 OK\r\nA: x\ry\r\n\r\n", "\r\n\r\n"})
+    for (std::string text :
+         {"HTTP/2 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+          "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", "HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", "HTTP/1.1 200 OK\r\nA: x\ry\r\n\r\n", "\r\n\r\n"})
         EXPECT_FALSE(parse_response_head(text)) << text;
     EXPECT_FALSE(parse_response_head("HTTP/1.1 200 OK\r\n" + std::string(70000, 'a')));
     std::string many = "HTTP/1.1 200 OK\r\n";
@@ -137,7 +139,8 @@ TEST(Connection, ReadsBodiesOfAllFramings) {
 TEST(Connection, RefusesCutAndMalformedBodies) {
     for (std::string text : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhelXX\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\n"})
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhelXX\r\n0\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\n"})
         EXPECT_FALSE(body_of(text)) << text;
     EXPECT_FALSE(body_of(""));
     EXPECT_FALSE(body_of("HTTP/1.1 200"));
@@ -180,7 +183,7 @@ TEST(ConfigFile, HashesContextNames) {
 TEST(ConfigFile, ChoosesTheEndpointInDockersOrder) {
     char made[] = "/tmp/proa-config-XXXXXX";
     std::string directory = ::mkdtemp(made);
-    std::string meta = context_meta_path(directory, "far");
+    std::string meta = context_directory(directory, "meta", "far") + "/meta.json";
     ASSERT_TRUE(os::make_directories(os::directory_of(meta), 0755));
     ASSERT_TRUE(os::write_file(meta, R"({"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///far.sock"}}})"));
     ::unsetenv("DOCKER_HOST");

@@ -38,7 +38,7 @@ Result<void> read_both(int out_fd, std::string& out, int error_fd, std::string& 
 }  // namespace
 
 Result<pid_t> spawn_command(const std::string& program, const std::vector<std::string>& arguments, char* const* environment,
-                            std::span<const HandedDescriptor> descriptors) {
+                            std::span<const HandedDescriptor> descriptors, CommandSession session) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     for (auto& handed : descriptors) posix_spawn_file_actions_adddup2(&actions, handed.ours, handed.theirs);
@@ -49,7 +49,8 @@ Result<pid_t> spawn_command(const std::string& program, const std::vector<std::s
     sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes,
+                             static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (session == CommandSession::Own ? POSIX_SPAWN_SETSID : 0)));
     std::vector<char*> words;
     for (auto& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
     words.push_back(nullptr);

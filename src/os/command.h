@@ -13,11 +13,13 @@ namespace proa::os {
 struct HandedDescriptor {
     int ours = -1, theirs = -1;
 };
+/// Whether a program belongs to our session, and so gets the signals of our terminal.
+enum class CommandSession { Ours, Own };
 /// Executes `program` without fork(2) (posix_spawn with shared memory until the exec): default signals, and of what is open only what is not
 /// close-on-exec and `descriptors`. No two of `ours` and `theirs` may be equal but in one pair. The caller reaps the child.
 /// `environment` ends with a nullptr, as environ does.
 Result<pid_t> spawn_command(const std::string& program, const std::vector<std::string>& arguments, char* const* environment,
-                            std::span<const HandedDescriptor> descriptors);
+                            std::span<const HandedDescriptor> descriptors, CommandSession session = CommandSession::Ours);
 
 struct CommandOutput {
     int exit_code = 0;  ///< 128 + n when signal n ended it
