@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/coverage.md: every flag of the container commands and every field of POST /containers/create, with the test that proves it or
 the place that refuses it by name. Built from the flag tables in src/cli/, the field tables in src/schema/docker/container.cc, and the tests.
-With --check nothing is written: it fails when the file is old or a row is empty."""
+With --check nothing is written: it fails when a row is empty, or when the file lacks a row or names a test that is gone."""
 import os
 import re
 import sys
@@ -26,8 +26,8 @@ def tests():
             if not name.endswith(".py") or not name.startswith("test_"):
                 continue
             path = os.path.relpath(os.path.join(folder, name), ROOT)
-            for part in re.split(r"^(?=(?:@pytest[^\n]*\n)*def )", read(path), flags=re.M):
-                found = re.search(r"^def (test_\w+)", part, re.M)
+            for part in re.split(r"^(?=(?:[ \t]*@pytest[^\n]*\n)*[ \t]*def )", read(path), flags=re.M):
+                found = re.search(r"^[ \t]*def (test_\w+)", part, re.M)
                 yield path, found.group(1) if found else "", part
     for folder, _, files in sorted(os.walk(os.path.join(ROOT, "src"))):
         for name in sorted(files):
@@ -93,16 +93,34 @@ def main():
     fields, no_fields = table("Fields of POST /containers/create", "object", field_rows())
     text = "\n".join(["# What is proven", "", "Made by `tools/coverage_table.py`; one proof of each is named, most have several.", ""] + flags + fields)
     empty = no_flags + no_fields
+    faults = [f"no proof of {row}" for row in empty]
     if "--check" in sys.argv:
-        old = read("docs/coverage.md") if os.path.exists(os.path.join(ROOT, "docs/coverage.md")) else ""
-        if old != text:
-            print("coverage_table: docs/coverage.md is old: run tools/coverage_table.py")
+        faults += stale(read("docs/coverage.md"), text)
     else:
         with open(os.path.join(ROOT, "docs/coverage.md"), "w") as file:
             file.write(text)
-    for row in empty:
-        print("coverage_table: no proof of", row)
-    return 1 if empty or ("--check" in sys.argv and old != text) else 0
+    for fault in faults:
+        print("coverage_table:", fault)
+    return 1 if faults else 0
+
+
+def rows_of(text):
+    """{(group, name): proof} of a written table."""
+    return {(cells[0], cells[1]): cells[2] for cells in (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")) if len(cells) == 3}
+
+
+def stale(old, new):
+    """What no longer holds in the written table; a proof that is there still need not be the first that would be found now."""
+    old, new = rows_of(old), rows_of(new)
+    known = {f"`{path}`" + (f" {name}" if name else "") for path, name, text in ALL_TESTS}
+    for row in sorted(new.keys() - old.keys()):
+        yield f"docs/coverage.md lacks {' '.join(row)}: run tools/coverage_table.py"
+    for row in sorted(old.keys() - new.keys()):
+        yield f"docs/coverage.md has {' '.join(row)}, which is gone: run tools/coverage_table.py"
+    for row, proof in sorted(old.items()):
+        if proof.startswith("`tests/") or proof.startswith("`src/"):
+            if proof not in known:
+                yield f"docs/coverage.md names {proof} for {' '.join(row)}, which is gone: run tools/coverage_table.py"
 
 
 sys.exit(main())
