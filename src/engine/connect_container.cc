@@ -37,6 +37,12 @@ Result<void> check_mode(const Record& record, const Network& network) {
     return {};
 }
 
+/// Whether it is the network of the container's network mode, to which the container-wide MAC address belongs.
+bool is_main_network(const Parts& parts, const Record& record, const Network& network) {
+    auto main = parts.network.find(record.host_config.network_mode);
+    return main && (*main)->id() == network.id();
+}
+
 /// "eth0", "eth1" ...: the first that the namespace has not.
 std::string free_name(os::NetlinkSocket& inside, const Membership& membership) {
     auto& options = membership.settings.driver_opts;
@@ -163,6 +169,7 @@ Result<void> connect_container(Parts& parts, const std::string& network_name, co
     auto network = TRY(parts.network.find(network_name));
     TRY(check_mode(record, *network));
     TRY(check_endpoint_settings(network->name(), settings));
+    if (settings.mac_address.empty() && is_main_network(parts, record, *network)) settings.mac_address = record.config.mac_address;
     if (is_live(record)) {
         if (record.networks.contains(network->name()))
             return fail(ErrorKind::Forbidden, concat("endpoint with name ", record.name, " already exists in network ", network->name()));

@@ -147,6 +147,18 @@ class TestEndpoints:
         old = Http(api.engine.socket, "1.41").get(f"/containers/{container}/json").json()["NetworkSettings"]["Networks"][net]
         assert old["Aliases"] == ["w", container[:12]]
 
+    def test_the_container_wide_mac_address_comes_back_to_the_main_network(self, api, network):
+        """docker-compose 1.29 disconnects a container that was just created and connects it again."""
+        net, other = network(IPAM=ipam("10.81.1.0/24")), network(IPAM=ipam("10.81.2.0/24"))
+        container = api.create("sleep", "1000", host={"NetworkMode": net}, MacAddress="02:00:00:00:12:34")
+        assert api.post(f"/networks/{net}/disconnect", {"Container": container}).status == 200
+        for one in (other, net):
+            assert api.post(f"/networks/{one}/connect", {"Container": container, "EndpointConfig": {}}).status == 200
+        assert api.post(f"/containers/{container}/start").status == 204
+        endpoints = api.inspect(container)["NetworkSettings"]["Networks"]
+        assert endpoints[net]["MacAddress"] == "02:00:00:00:12:34" != endpoints[other]["MacAddress"]
+        api.delete(f"/containers/{container}?force=1")
+
     def test_fixed_addresses(self, api, network):
         net = network(EnableIPv6=True, IPAM={"Config": [{"Subnet": "10.82.0.0/24"}, {"Subnet": "fd82::/64"}]})
         container = on(api, net, endpoint={"IPAMConfig": {"IPv4Address": "10.82.0.77", "IPv6Address": "fd82::77"}, "MacAddress": "02:11:22:33:44:55"})
