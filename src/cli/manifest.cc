@@ -42,7 +42,7 @@ public:
         auto credentials = registry::Credentials::from_header(client::registry_auth(call.session.config(), name.domain));
         asker->session_ = std::make_unique<registry::Session>(TRY(http::TransferSession::create()), config, credentials, registry::Session::Cancelled());
         auto purpose = push ? registry::Purpose::Push : registry::Purpose::Pull;
-        auto endpoint = TRY(registry::reachable_endpoint(*asker->session_, TRY(registry::endpoints(config, name.domain, purpose))));
+        auto endpoint = TRY(registry::reachable_endpoint(*asker->session_, TRY(registry::own_endpoints(config, name.domain, purpose))));
         asker->repository_ = std::make_unique<registry::Repository>(*asker->session_, endpoint, name.path, push);
         return asker;
     }
@@ -75,7 +75,8 @@ Result<ListedManifest> describe(registry::Repository& repository, const oci::Ref
 
 json::Value verbose_form(const ListedManifest& listed) {
     json::Object object{{"Ref", listed.name}, {"Descriptor", json::to_value(listed.descriptor)}, {"Raw", base64(listed.bytes)}};
-    object.set(listed.descriptor.media_type == oci::media_type::kManifest ? "OCIManifest" : "SchemaV2Manifest", json::parse(listed.bytes).value_or(json::Value()));
+    object.set(listed.descriptor.media_type == oci::media_type::kManifest ? "OCIManifest" : "SchemaV2Manifest",
+               json::parse(listed.bytes).value_or(json::Value()));
     return object;
 }
 
@@ -134,7 +135,8 @@ Result<int> inspect(Invocation& call) {
 Result<int> create(Invocation& call) {
     auto target = TRY(parse_name(call.arguments[0]));
     const std::string& directory = call.session.config().directory;
-    if (list_exists(directory, target) && !call.flags.is("amend")) return fail(ErrorKind::InvalidArgument, "refusing to amend an existing manifest list with no --amend flag");
+    if (list_exists(directory, target) && !call.flags.is("amend"))
+        return fail(ErrorKind::InvalidArgument, "refusing to amend an existing manifest list with no --amend flag");
     std::vector<ListedManifest> members;
     for (size_t i = 1; i < call.arguments.size(); i++) {
         auto name = TRY(parse_name(call.arguments[i]));
@@ -159,7 +161,8 @@ Result<int> annotate(Invocation& call) {
     if (auto text = call.flags.text("variant"); !text.empty()) platform->variant = text;
     if (auto text = call.flags.text("os-version"); !text.empty()) platform->os_version = text;
     for (auto& feature : call.flags.list("os-features"))
-        if (std::find(platform->os_features.begin(), platform->os_features.end(), feature) == platform->os_features.end()) platform->os_features.push_back(feature);
+        if (std::find(platform->os_features.begin(), platform->os_features.end(), feature) == platform->os_features.end())
+            platform->os_features.push_back(feature);
     TRY(keep_in_list(directory, target, *member));
     return 0;
 }
@@ -167,7 +170,9 @@ Result<int> annotate(Invocation& call) {
 /// A member of another repository of the same registry comes into this one: its blobs by mounting, then its manifest.
 Result<void> bring_member(registry::Repository& repository, const oci::Reference& target, const ListedManifest& member) {
     auto name = TRY(oci::Reference::parse(member.name));
-    if (name.domain != target.domain) return fail(ErrorKind::InvalidArgument, concat("cannot use source images from a different registry than the target image: ", name.domain, " != ", target.domain));
+    if (name.domain != target.domain)
+        return fail(ErrorKind::InvalidArgument,
+                    concat("cannot use source images from a different registry than the target image: ", name.domain, " != ", target.domain));
     if (name.path == target.path) return {};
     auto manifest = TRY(json::decode<oci::Manifest>(member.bytes));
     auto blobs = manifest.layers;
@@ -175,7 +180,8 @@ Result<void> bring_member(registry::Repository& repository, const oci::Reference
     for (auto& blob : blobs) {
         auto digest = TRY(codec::Digest::parse(blob.digest));
         if (TRY(repository.has_blob(digest))) continue;
-        if (!TRY(repository.begin_upload(digest, name.path)).mounted) return fail(ErrorKind::Internal, concat("registry does not take ", blob.digest, " from ", name.path));
+        if (!TRY(repository.begin_upload(digest, name.path)).mounted)
+            return fail(ErrorKind::Internal, concat("registry does not take ", blob.digest, " from ", name.path));
     }
     TRY(repository.put_manifest(member.descriptor.digest, member.descriptor.media_type, member.bytes));
     put_line(concat("Pushed ref ", target.name(), '@', member.descriptor.digest, " with digest: ", member.descriptor.digest));
@@ -210,8 +216,10 @@ Result<int> remove(Invocation& call) {
 }
 }  // namespace
 
-const Command kManifestAnnotate = {"[OPTIONS] MANIFEST_LIST MANIFEST", "Add additional information to a local image manifest", kAnnotateFlags, exactly(2), annotate};
-const Command kManifestCreate = {"MANIFEST_LIST MANIFEST [MANIFEST...]", "Create a local manifest list for annotating and pushing to a registry", kCreateFlags, at_least(2), create};
+const Command kManifestAnnotate = {"[OPTIONS] MANIFEST_LIST MANIFEST", "Add additional information to a local image manifest", kAnnotateFlags, exactly(2),
+                                   annotate};
+const Command kManifestCreate = {"MANIFEST_LIST MANIFEST [MANIFEST...]", "Create a local manifest list for annotating and pushing to a registry", kCreateFlags,
+                                 at_least(2), create};
 const Command kManifestInspect = {"[OPTIONS] [MANIFEST_LIST] MANIFEST", "Display an image manifest, or manifest list", kInspectFlags, {1, 2}, inspect};
 const Command kManifestPush = {"[OPTIONS] MANIFEST_LIST", "Push a manifest list to a repository", kPushFlags, exactly(1), push};
 const Command kManifestRemove = {"MANIFEST_LIST [MANIFEST_LIST...]", "Delete one or more manifest lists from local storage", {}, at_least(1), remove};

@@ -36,7 +36,8 @@ json::Array page_of(const std::vector<std::string>& names, const http::Target& t
     for (auto name = std::upper_bound(names.begin(), names.end(), last); name != names.end(); ++name) {
         if (last.empty() && page.empty()) name = names.begin();
         if (count && static_cast<int64_t>(page.size()) >= std::max<int64_t>(*count, 0)) {
-            if (!page.empty()) headers.add("Link", concat('<', target.path, "?n=", *count, "&last=", percent_encode(page.back().as_string()), ">; rel=\"next\""));
+            if (!page.empty())
+                headers.add("Link", concat('<', target.path, "?n=", *count, "&last=", percent_encode(page.back().as_string()), ">; rel=\"next\""));
             break;
         }
         page.emplace_back(*name);
@@ -116,7 +117,8 @@ Result<void> RegistryServer::route(http::Exchange& exchange, const std::string& 
         Place place{path.substr(4, at - 4), std::string(kind), path.substr(at + mark.size())};
         if (place.name.find('/') != std::string::npos) continue;
         auto name = oci::Reference::parse("x.test/" + place.repository);
-        if (!name || !name->tag.empty() || !name->digest.empty()) return refuse(exchange, 400, "NAME_INVALID", concat("invalid repository name ", quote(place.repository)));
+        if (!name || !name->tag.empty() || !name->digest.empty())
+            return refuse(exchange, 400, "NAME_INVALID", concat("invalid repository name ", quote(place.repository)));
         bool put = exchange.request().method_name == "PUT";
         if (kind == "manifest") return put ? put_manifest(exchange, place) : manifest(exchange, place);
         if (kind == "blob") return blob(exchange, place);
@@ -187,8 +189,11 @@ Result<void> RegistryServer::put_manifest(http::Exchange& exchange, const Place&
         return !shelf_.has_blob(place.repository, *part) && descriptor["urls"].as_array().empty();
     };
     for (auto& part : (*document)[index ? "manifests" : "layers"].as_array())
-        if (missing(part)) return refuse(exchange, 404, index ? "MANIFEST_UNKNOWN" : "MANIFEST_BLOB_UNKNOWN", concat("blob unknown to registry: ", part["digest"].as_string()));
-    if (!index && missing((*document)["config"])) return refuse(exchange, 404, "MANIFEST_BLOB_UNKNOWN", concat("blob unknown to registry: ", (*document)["config"]["digest"].as_string()));
+        if (missing(part))
+            return refuse(exchange, 404, index ? "MANIFEST_UNKNOWN" : "MANIFEST_BLOB_UNKNOWN",
+                          concat("blob unknown to registry: ", part["digest"].as_string()));
+    if (!index && missing((*document)["config"]))
+        return refuse(exchange, 404, "MANIFEST_BLOB_UNKNOWN", concat("blob unknown to registry: ", (*document)["config"]["digest"].as_string()));
     auto writer = TRY(shelf_.blobs().begin(digest.algorithm()));
     TRY(writer.write(*bytes));
     TRY(writer.commit(digest));
@@ -217,7 +222,8 @@ Result<void> RegistryServer::referrers(http::Exchange& exchange, const Place& pl
     }
     http::Headers headers{{"Content-Type", oci::media_type::kIndex}};
     if (!wanted.empty()) headers.add("OCI-Filters-Applied", "artifactType");
-    return reply_json(exchange, json::Object{{"schemaVersion", 2}, {"mediaType", oci::media_type::kIndex}, {"manifests", std::move(found)}}, std::move(headers));
+    return reply_json(exchange, json::Object{{"schemaVersion", 2}, {"mediaType", oci::media_type::kIndex}, {"manifests", std::move(found)}},
+                      std::move(headers));
 }
 
 // --- blobs ---
@@ -245,10 +251,12 @@ Result<void> RegistryServer::begin_upload(http::Exchange& exchange, const Place&
     std::string from(request.target.query.get("from"));
     if (auto wanted = Digest::parse(request.target.query.get("mount")); wanted && !from.empty() && shelf_.has_blob(from, *wanted)) {
         TRY(shelf_.add_blob(place.repository, *wanted));
-        return exchange.respond(201, {{"Location", concat("/v2/", place.repository, "/blobs/", wanted->text())}, {"Docker-Content-Digest", wanted->text()}}, {});
+        return exchange.respond(201, {{"Location", concat("/v2/", place.repository, "/blobs/", wanted->text())}, {"Docker-Content-Digest", wanted->text()}},
+                                {});
     }
     bool sha512 = request.target.query.get("digest").starts_with("sha512:") || request.target.query.get("digest-algorithm") == "sha512";
-    auto created = std::make_shared<Upload>(place.repository, TRY(shelf_.blobs().begin(sha512 ? codec::DigestAlgorithm::Sha512 : codec::DigestAlgorithm::Sha256)));
+    auto created =
+        std::make_shared<Upload>(place.repository, TRY(shelf_.blobs().begin(sha512 ? codec::DigestAlgorithm::Sha512 : codec::DigestAlgorithm::Sha256)));
     if (request.target.query.has("digest")) return close_upload(exchange, place, created);
     std::string id = random_hex(16);
     {
@@ -336,33 +344,41 @@ Result<void> RegistryServer::search(http::Exchange& exchange) {
 
 // --- upstream ---
 
-Result<void> RegistryServer::fetch_manifest(const std::string& repository, const std::string& reference) {
+Result<void> RegistryServer::ask_upstream(registry::Purpose purpose, const std::string& repository,
+                                          const std::function<Result<void>(registry::Repository&)>& ask) {
     registry::Session session(upstream_->transfers, upstream_->config, upstream_->credentials, {});
-    auto endpoint = TRY(registry::reachable_endpoint(session, TRY(registry::endpoints(upstream_->config, upstream_->domain, registry::Purpose::Pull))));
-    registry::Repository there(session, endpoint, repository);
-    auto target = TRY(there.resolve(reference));
-    auto digest = TRY(Digest::parse(target.digest));
-    std::string tag = Digest::parse(reference) ? "" : reference;
-    if (auto here = shelf_.find_manifest(repository, target.digest)) return shelf_.add_manifest(repository, *here, tag);
-    auto document = TRY(there.manifest(target.digest));
-    auto writer = TRY(shelf_.blobs().begin(digest.algorithm()));
-    TRY(writer.write(document.bytes));
-    TRY(writer.commit(digest));
-    return shelf_.add_manifest(repository, {digest, document.descriptor.media_type}, tag);
+    return registry::ask_in_turn(session, TRY(registry::endpoints(upstream_->config, upstream_->domain, purpose)), [&](const registry::Endpoint& endpoint) {
+        registry::Repository there(session, endpoint, repository);
+        return ask(there);
+    });
+}
+
+Result<void> RegistryServer::fetch_manifest(const std::string& repository, const std::string& reference) {
+    bool by_tag = !Digest::parse(reference);
+    return ask_upstream(by_tag ? registry::Purpose::Resolve : registry::Purpose::Pull, repository, [&](registry::Repository& there) -> Result<void> {
+        auto target = TRY(there.resolve(reference));
+        auto digest = TRY(Digest::parse(target.digest));
+        std::string tag = by_tag ? reference : "";
+        if (auto here = shelf_.find_manifest(repository, target.digest)) return shelf_.add_manifest(repository, *here, tag);
+        auto document = TRY(there.manifest(target.digest));
+        auto writer = TRY(shelf_.blobs().begin(digest.algorithm()));
+        TRY(writer.write(document.bytes));
+        TRY(writer.commit(digest));
+        return shelf_.add_manifest(repository, {digest, document.descriptor.media_type}, tag);
+    });
 }
 
 Result<void> RegistryServer::fetch_blob(const std::string& repository, const Digest& digest) {
-    registry::Session session(upstream_->transfers, upstream_->config, upstream_->credentials, {});
-    auto endpoint = TRY(registry::reachable_endpoint(session, TRY(registry::endpoints(upstream_->config, upstream_->domain, registry::Purpose::Pull))));
-    registry::Repository there(session, endpoint, repository);
     auto writer = TRY(shelf_.blobs().begin(digest.algorithm()));
-    for (int failures = 0;;) {
-        uint64_t before = writer.count();
-        auto done = there.blob(digest, before, writer);
-        if (done) break;
-        if (writer.count() > before) failures = 0;
-        if (!done.error().is(ErrorKind::Unavailable) || ++failures >= upstream_->config.attempts) return done;
-    }
+    TRY(ask_upstream(registry::Purpose::Pull, repository, [&](registry::Repository& there) -> Result<void> {
+        for (int failures = 0;;) {
+            uint64_t before = writer.count();
+            auto done = there.blob(digest, before, writer);
+            if (done) return done;
+            if (writer.count() > before) failures = 0;
+            if (!done.error().is(ErrorKind::Unavailable) || ++failures >= upstream_->config.attempts) return done;
+        }
+    }));
     TRY(writer.commit(digest));
     return shelf_.add_blob(repository, digest);
 }

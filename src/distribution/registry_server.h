@@ -3,7 +3,7 @@
 
 #include "distribution/shelf.h"
 #include "http/exchange.h"
-#include "registry/session.h"
+#include "registry/repository.h"
 
 namespace proa::distribution {
 
@@ -56,6 +56,7 @@ private:
     Result<void> search(http::Exchange& exchange);
     Result<void> send_file(http::Exchange& exchange, const Digest& digest, http::Headers headers);
 
+    Result<void> ask_upstream(registry::Purpose purpose, const std::string& repository, const std::function<Result<void>(registry::Repository&)>& ask);
     Result<void> fetch_manifest(const std::string& repository, const std::string& reference);
     Result<void> fetch_blob(const std::string& repository, const Digest& digest);
 

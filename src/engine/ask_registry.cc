@@ -20,8 +20,8 @@ Result<LoginAnswer> log_in(Parts& parts, const registry::Credentials& credential
     registry::Session session(TRY(parts.transfers.session()), config, credentials, {});
     session.want_refresh_token();
     std::optional<Error> failed;
-    for (auto& endpoint : TRY(registry::endpoints(config, domain_of(credentials.server_address), registry::Purpose::Push))) {
-        registry::Request request{.url = endpoint.url("/v2/")};
+    for (auto& endpoint : TRY(registry::own_endpoints(config, domain_of(credentials.server_address), registry::Purpose::Resolve))) {
+        registry::Request request{.url = endpoint.api_url("/")};
         request.retry = false;
         auto answer = session.call(endpoint, request);
         if (answer) return LoginAnswer{session.refresh_token()};
@@ -36,7 +36,8 @@ Result<LoginAnswer> log_in(Parts& parts, const registry::Credentials& credential
 }
 
 Result<json::Array> search_images(Parts& parts, const SearchQuery& query, const registry::Credentials& credentials, const std::string& agent) {
-    if (query.term.find("://") != std::string::npos) return fail(ErrorKind::InvalidArgument, concat("invalid repository name: repository name (", query.term, ") should not have a scheme"));
+    if (query.term.find("://") != std::string::npos)
+        return fail(ErrorKind::InvalidArgument, concat("invalid repository name: repository name (", query.term, ") should not have a scheme"));
     auto config = registry_config(*parts.settings(), agent);
     // As in references: only a first part with '.', ':' or "localhost" is a registry.
     auto split = cut(query.term, "/");
@@ -47,12 +48,12 @@ Result<json::Array> search_images(Parts& parts, const SearchQuery& query, const 
         term = trim_prefix(term, "library/");
         candidates.push_back({"https://index.docker.io", false, TRY(registry::trust_for(config, "index.docker.io"))});
     } else {
-        candidates = TRY(registry::endpoints(config, domain, registry::Purpose::Push));
+        candidates = TRY(registry::own_endpoints(config, domain, registry::Purpose::Resolve));
     }
     registry::Session session(TRY(parts.transfers.session()), config, credentials, {});
     std::optional<Error> failed;
     for (auto& endpoint : candidates) {
-        registry::Request request{.url = endpoint.url(concat("/v1/search?q=", percent_encode(term), "&n=", query.limit))};
+        registry::Request request{.url = concat(endpoint.base, "/v1/search?q=", percent_encode(term), "&n=", query.limit)};
         request.retry = false;
         auto answer = session.call(endpoint, request);
         if (!answer) {
@@ -73,41 +74,39 @@ Result<json::Array> search_images(Parts& parts, const SearchQuery& query, const 
     return fail(std::move(*failed).with_kind(ErrorKind::Internal));
 }
 
+namespace {
+/// What `wanted` stands for in this repository, and for which platforms it is.
+Result<void> describe(registry::Repository& repository, const std::string& wanted, DistributionAnswer& answer) {
+    auto document = TRY(repository.manifest(wanted));
+    answer = {document.descriptor, {}};
+    if (oci::media_type::is_index(document.descriptor.media_type)) {
+        for (auto& child : TRY(json::decode<oci::Index>(document.bytes)).manifests)
+            if (child.platform) answer.platforms.push_back(*child.platform);
+    } else if (oci::media_type::is_manifest(document.descriptor.media_type)) {
+        auto manifest = TRY(json::decode<oci::Manifest>(document.bytes));
+        codec::StringSink bytes;
+        TRY(repository.blob(TRY(codec::Digest::parse(manifest.config.digest)), 0, bytes));
+        if (auto image = json::decode<oci::ImageConfig>(bytes.text)) answer.platforms.push_back(image->platform());
+    }
+    return {};
+}
+}  // namespace
+
 Result<DistributionAnswer> inspect_distribution(Parts& parts, const std::string& name, const registry::Credentials& credentials, const std::string& agent) {
     auto reference = TRY(oci::Reference::parse(name)).with_default_tag();
     auto config = registry_config(*parts.settings(), agent);
     registry::Session session(TRY(parts.transfers.session()), config, credentials, {});
-    std::optional<Error> failed;
-    for (auto& candidate : TRY(registry::endpoints(config, reference.domain, registry::Purpose::Pull))) {
-        auto there = registry::reachable_endpoint(session, {candidate});
-        if (!there) {
-            failed = std::move(there).error();
-            if (!candidate.mirror && !failed->is(ErrorKind::Unavailable)) break;
-            continue;
-        }
-        registry::Repository repository(session, *there, reference.path);
-        auto document = repository.manifest(reference.digest.empty() ? reference.tag : reference.digest);
-        if (!document) {
-            failed = std::move(document).error();
-            if (candidate.mirror) continue;
-            break;
-        }
-        DistributionAnswer answer;
-        answer.descriptor = document->descriptor;
-        if (oci::media_type::is_index(document->descriptor.media_type)) {
-            for (auto& child : TRY(json::decode<oci::Index>(document->bytes)).manifests)
-                if (child.platform) answer.platforms.push_back(*child.platform);
-        } else if (oci::media_type::is_manifest(document->descriptor.media_type)) {
-            auto manifest = TRY(json::decode<oci::Manifest>(document->bytes));
-            codec::StringSink bytes;
-            TRY(repository.blob(TRY(codec::Digest::parse(manifest.config.digest)), 0, bytes));
-            if (auto image = json::decode<oci::ImageConfig>(bytes.text)) answer.platforms.push_back(image->platform());
-        }
-        return answer;
-    }
-    if (failed->is(ErrorKind::Forbidden)) return fail(std::move(*failed).with_kind(ErrorKind::Unauthorized));
-    if (failed->is(ErrorKind::Unavailable)) return fail(std::move(*failed).with_kind(ErrorKind::Internal));
-    return fail(std::move(*failed));
+    const std::string& wanted = reference.digest.empty() ? reference.tag : reference.digest;
+    auto purpose = reference.digest.empty() ? registry::Purpose::Resolve : registry::Purpose::Pull;
+    DistributionAnswer answer;
+    auto done = registry::ask_in_turn(session, TRY(registry::endpoints(config, reference.domain, purpose)), [&](const registry::Endpoint& endpoint) {
+        registry::Repository repository(session, endpoint, reference.path);
+        return describe(repository, wanted, answer);
+    });
+    if (done) return answer;
+    if (done.error().is(ErrorKind::Forbidden)) return fail(std::move(done).error().with_kind(ErrorKind::Unauthorized));
+    if (done.error().is(ErrorKind::Unavailable)) return fail(std::move(done).error().with_kind(ErrorKind::Internal));
+    return fail(std::move(done).error());
 }
 
 }  // namespace proa::engine

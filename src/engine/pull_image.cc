@@ -1,6 +1,5 @@
 #include "engine/pull_image.h"
 
-#include "base/log.h"
 #include "base/text.h"
 #include "engine/images.h"
 #include "engine/pull_layers.h"
@@ -31,8 +30,9 @@ Unexpected unsupported_content(const oci::Descriptor& descriptor) {
 
 Result<void> check_document(const oci::Descriptor& descriptor, const oci::Reference& reference) {
     if (descriptor.media_type.starts_with("application/vnd.docker.distribution.manifest.v1+"))
-        return fail(ErrorKind::InvalidArgument, concat("Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported. Suggest the author of ", reference.familiar(),
-                                                       " to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2"));
+        return fail(ErrorKind::InvalidArgument,
+                    concat("Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported. Suggest the author of ",
+                           reference.familiar(), " to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2"));
     if (!oci::media_type::is_index(descriptor.media_type) && !oci::media_type::is_manifest(descriptor.media_type)) return unsupported_content(descriptor);
     return {};
 }
@@ -41,9 +41,11 @@ Result<void> check_document(const oci::Descriptor& descriptor, const oci::Refere
 Result<registry::Document> fetch_named(Pull& pull, const oci::Descriptor& descriptor) {
     auto document = TRY(pull.repository.manifest(descriptor.digest));
     if (descriptor.size > 0 && descriptor.size != document.descriptor.size)
-        return fail(ErrorKind::InvalidArgument, concat("manifest ", descriptor.digest, " has ", document.descriptor.size, " bytes, its descriptor says ", descriptor.size));
+        return fail(ErrorKind::InvalidArgument,
+                    concat("manifest ", descriptor.digest, " has ", document.descriptor.size, " bytes, its descriptor says ", descriptor.size));
     if (descriptor.media_type != document.descriptor.media_type)
-        return fail(ErrorKind::InvalidArgument, concat("manifest ", descriptor.digest, " is ", document.descriptor.media_type, ", its descriptor says ", descriptor.media_type));
+        return fail(ErrorKind::InvalidArgument,
+                    concat("manifest ", descriptor.digest, " is ", document.descriptor.media_type, ", its descriptor says ", descriptor.media_type));
     return document;
 }
 
@@ -55,7 +57,8 @@ bool is_runnable(const oci::Descriptor& descriptor) {
 Result<void> fetch_manifest(Pull& pull, store::Lease& lease, const registry::Document& document) {
     TRY(lease.put(document.bytes));
     auto manifest = TRY(json::decode<oci::Manifest>(document.bytes));
-    if (manifest.schema_version != 2) return fail(ErrorKind::InvalidArgument, concat("manifest ", document.descriptor.digest, " has schema version ", manifest.schema_version));
+    if (manifest.schema_version != 2)
+        return fail(ErrorKind::InvalidArgument, concat("manifest ", document.descriptor.digest, " has schema version ", manifest.schema_version));
     if (!oci::media_type::is_config(manifest.config.media_type)) return unsupported_content(manifest.config);
     return fetch_content(pull.parts, pull.repository, pull.progress, lease, manifest, pull.news);
 }
@@ -92,11 +95,11 @@ std::vector<oci::Reference> names_for(const oci::Reference& reference, const std
     return names;
 }
 
-/// One tag or digest.
-Result<void> pull_one(Pull& pull, const oci::Reference& reference) {
+/// One tag or digest. `resolved` is what another host said that the tag stands for; empty where this one is to be asked.
+Result<void> pull_one(Pull& pull, const oci::Reference& reference, const std::string& resolved = {}) {
     const std::string& wanted = reference.digest.empty() ? reference.tag : reference.digest;
     auto& images = pull.parts.images;
-    auto target = TRY(pull.repository.resolve(wanted));
+    auto target = TRY(pull.repository.resolve(resolved.empty() ? wanted : resolved));
     TRY(check_document(target, reference));
     auto digest = TRY(codec::Digest::parse(target.digest));
     store::Lease lease = images.lease();
@@ -120,15 +123,16 @@ Result<void> pull_one(Pull& pull, const oci::Reference& reference) {
     auto image = images.find(digest);
     auto* manifest = image ? image->manifest() : nullptr;
     if (pull.platform_given && manifest && !image->manifest_for(pull.platform))
-        return fail(ErrorKind::NotFound, concat("image with reference ", reference.familiar(), " was found but does not match the specified platform: wanted ", pull.platform.text(), ", actual: ",
-                                                manifest->config.platform().normalized().text()));
+        return fail(ErrorKind::NotFound, concat("image with reference ", reference.familiar(), " was found but does not match the specified platform: wanted ",
+                                                pull.platform.text(), ", actual: ", manifest->config.platform().normalized().text()));
     return {};
 }
 
-Result<void> pull_from(Parts& parts, registry::Session& session, const registry::Endpoint& endpoint, const oci::Reference& reference, const std::string& platform, TransferProgress& progress) {
+Result<void> pull_from(Parts& parts, registry::Session& session, const registry::Endpoint& endpoint, const oci::Reference& reference,
+                       const std::string& resolved, const std::string& platform, TransferProgress& progress) {
     registry::Repository repository(session, endpoint, reference.path);
     Pull pull{parts, repository, progress, platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(platform)).normalized(), !platform.empty()};
-    if (!reference.tag.empty() || !reference.digest.empty()) TRY(pull_one(pull, reference));
+    if (!reference.tag.empty() || !reference.digest.empty()) TRY(pull_one(pull, reference, resolved));
     else
         for (auto& tag : TRY(repository.tags())) TRY(pull_one(pull, {reference.domain, reference.path, tag, ""}));
     progress.say(concat("Status: ", pull.news ? "Downloaded newer image for " : "Image is up to date for ", reference.familiar()));
@@ -139,30 +143,51 @@ Result<void> pull_from(Parts& parts, registry::Session& session, const registry:
 Error translate(Error error, const oci::Reference& reference) {
     using registry::is_refusal;
     if (is_refusal(error, "denied"))
-        return Error(ErrorKind::NotFound, concat("pull access denied for ", reference.familiar_name(), ", repository does not exist or may require 'docker login': ", error.message()));
-    if (is_refusal(error, "manifest unknown")) return Error(ErrorKind::NotFound, concat("manifest for ", reference.familiar(), " not found: ", error.message()));
+        return Error(ErrorKind::NotFound, concat("pull access denied for ", reference.familiar_name(),
+                                                 ", repository does not exist or may require 'docker login': ", error.message()));
+    if (is_refusal(error, "manifest unknown"))
+        return Error(ErrorKind::NotFound, concat("manifest for ", reference.familiar(), " not found: ", error.message()));
     if (is_refusal(error, "name unknown")) return Error(ErrorKind::NotFound, concat("repository ", reference.familiar_name(), " not found: ", error.message()));
     if (error.is(ErrorKind::Unauthorized) || error.is(ErrorKind::Unavailable)) return std::move(error).with_kind(ErrorKind::Internal);
     return error;
 }
 
-/// Endpoints in turn: a mirror that cannot give it is passed over.
-Result<void> pull_anywhere(Parts& parts, const oci::Reference& reference, const std::string& platform, const TransferCaller& caller, TransferProgress& progress) {
+/// What a tag stands for, where a host that may give content may not say so.
+Result<std::string> resolve_elsewhere(registry::Session& session, const oci::Reference& reference) {
+    std::string digest;
+    auto candidates = TRY(registry::endpoints(session.config(), reference.domain, registry::Purpose::Resolve));
+    TRY(registry::ask_in_turn(session, candidates, [&](const registry::Endpoint& endpoint) -> Result<void> {
+        registry::Repository repository(session, endpoint, reference.path);
+        digest = TRY(repository.resolve(reference.tag)).digest;
+        return {};
+    }));
+    return digest;
+}
+
+/// Endpoints in turn.
+Result<void> pull_anywhere(Parts& parts, const oci::Reference& reference, const std::string& platform, const TransferCaller& caller,
+                           TransferProgress& progress) {
     auto config = registry_config(*parts.settings(), caller.agent);
     registry::Session session(TRY(parts.transfers.session()), config, caller.credentials, [&] { return progress.cancelled(); });
-    auto candidates = TRY(registry::endpoints(config, reference.domain, registry::Purpose::Pull));
-    size_t mirrors = 0;
-    while (mirrors < candidates.size() && candidates[mirrors].mirror) mirrors++;
-    for (size_t i = 0; i < mirrors; i++) {
-        auto there = registry::reachable_endpoint(session, {candidates[i]});
-        auto done = there ? pull_from(parts, session, *there, reference, platform, progress) : Result<void>(fail(std::move(there).error()));
-        if (done || done.error().is(ErrorKind::Cancelled)) return done;
-        log::info(concat("mirror ", candidates[i].base, " does not give ", reference.familiar(), ": ", done.error().message()));
-    }
-    auto endpoint = registry::reachable_endpoint(session, {candidates.begin() + static_cast<long>(mirrors), candidates.end()});
-    auto done = endpoint ? pull_from(parts, session, *endpoint, reference, platform, progress) : Result<void>(fail(std::move(endpoint).error()));
-    if (!done) return fail(translate(std::move(done).error(), reference));
-    return {};
+    std::string resolved;
+    auto done = registry::ask_in_turn(
+        session, TRY(registry::endpoints(config, reference.domain, registry::Purpose::Pull)), [&](const registry::Endpoint& endpoint) -> Result<void> {
+            if (!endpoint.resolves && reference.digest.empty()) {
+                if (reference.tag.empty())
+                    return fail(ErrorKind::InvalidArgument, concat(endpoint.base, " may not be asked for tags (capabilities in hosts.toml)"));
+                if (resolved.empty()) resolved = TRY(resolve_elsewhere(session, reference));
+            }
+            return pull_from(parts, session, endpoint, reference, endpoint.resolves ? "" : resolved, platform, progress);
+        });
+    if (!done && !done.error().is(ErrorKind::Cancelled)) return fail(translate(std::move(done).error(), reference));
+    return done;
+}
+
+/// Whether somebody else than Docker Hub is configured to answer for it.
+bool is_mirrored(Parts& parts, const std::string& domain) {
+    auto candidates = registry::endpoints(registry_config(*parts.settings()), domain, registry::Purpose::Pull);
+    return !candidates ||
+           std::any_of(candidates->begin(), candidates->end(), [](auto& endpoint) { return registry::host_of(endpoint.base) != registry::kHubHost; });
 }
 
 Result<void> take_builtin(Parts& parts, const oci::Reference& reference, std::string_view archive, TransferProgress& progress) {
@@ -199,7 +224,7 @@ Result<void> pull_image(Parts& parts, const std::string& name, const std::string
     if (!platform.empty()) TRY(oci::Platform::parse(platform));
     TransferProgress progress(caller.progress, caller.gone);
     auto builtin = store::builtin_image_archive(reference);
-    if (builtin && parts.settings()->registry_mirrors.empty()) {
+    if (builtin && !is_mirrored(parts, reference.domain)) {
         TRY(take_builtin(parts, reference, *builtin, progress));
     } else if (auto done = pull_anywhere(parts, reference, platform, caller, progress); !done) {
         if (!builtin || done.error().is(ErrorKind::Cancelled)) return done;

@@ -127,7 +127,9 @@ bool whole(const store::Image& image) {
 Result<const store::ImageManifest*> chosen_manifest(const store::Image& image, const oci::Reference& reference, const std::optional<oci::Platform>& platform) {
     if (platform) {
         auto* manifest = image.manifest_for(platform->normalized());
-        if (!manifest) return fail(ErrorKind::NotFound, concat("image with reference ", reference.familiar(), " was found but does not provide the specified platform (", platform->text(), ")"));
+        if (!manifest)
+            return fail(ErrorKind::NotFound, concat("image with reference ", reference.familiar(), " was found but does not provide the specified platform (",
+                                                    platform->text(), ")"));
         return manifest;
     }
     if (!oci::media_type::is_index(image.media_type)) return image.manifest();
@@ -164,7 +166,8 @@ Result<void> push_tag(Push& push, const std::optional<oci::Platform>& platform) 
         json::Object original{{"mediaType", (*image)->media_type}, {"digest", (*image)->id.text()}, {"size", (*image)->size}};
         json::Object selected{{"mediaType", target.media_type}, {"digest", target.digest}, {"size", target.size}};
         json::Object note;
-        note.set("aux", json::Object{{"manifestPushedInsteadOfIndex", true}, {"originalIndex", std::move(original)}, {"selectedManifest", std::move(selected)}});
+        note.set("aux",
+                 json::Object{{"manifestPushedInsteadOfIndex", true}, {"originalIndex", std::move(original)}, {"selectedManifest", std::move(selected)}});
         push.progress.send(note);
     }
     push.parts.events.publish("image", "push", push.reference.familiar(), {{"name", push.reference.familiar_name()}});
@@ -182,7 +185,8 @@ Result<std::vector<std::string>> tags_to_push(Parts& parts, const oci::Reference
 }
 }  // namespace
 
-Result<void> push_image(Parts& parts, const std::string& name, const std::string& tag, const std::optional<oci::Platform>& platform, const TransferCaller& caller) {
+Result<void> push_image(Parts& parts, const std::string& name, const std::string& tag, const std::optional<oci::Platform>& platform,
+                        const TransferCaller& caller) {
     auto reference = TRY(oci::Reference::parse(name));
     if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "cannot push a digest reference");
     if (!tag.empty()) {
@@ -196,13 +200,15 @@ Result<void> push_image(Parts& parts, const std::string& name, const std::string
     else if (!parts.images.resolve(reference.familiar())) return fail(ErrorKind::NotFound, concat("tag does not exist: ", reference.familiar()));
     auto config = registry_config(*parts.settings(), caller.agent);
     registry::Session session(TRY(parts.transfers.session()), config, caller.credentials, [&] { return progress.cancelled(); });
-    auto endpoint = TRY(registry::reachable_endpoint(session, TRY(registry::endpoints(config, reference.domain, registry::Purpose::Push))));
-    registry::Repository repository(session, endpoint, reference.path, true);
-    for (auto& one : tags) {
-        Push push{parts, repository, progress, {reference.domain, reference.path, one, ""}};
-        TRY(push_tag(push, platform));
-    }
-    return {};
+    return registry::ask_in_turn(session, TRY(registry::endpoints(config, reference.domain, registry::Purpose::Push)),
+                                 [&](const registry::Endpoint& endpoint) -> Result<void> {
+                                     registry::Repository repository(session, endpoint, reference.path, true);
+                                     for (auto& one : tags) {
+                                         Push push{parts, repository, progress, {reference.domain, reference.path, one, ""}};
+                                         TRY(push_tag(push, platform));
+                                     }
+                                     return {};
+                                 });
 }
 
 }  // namespace proa::engine

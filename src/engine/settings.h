@@ -62,9 +62,9 @@ struct Settings {
     std::string default_ipc_mode = "private";
     std::vector<std::string> labels;  ///< "key=value", no key twice
     bool no_new_privileges = false;
-    std::string seccomp_profile = "builtin";  ///< or "unconfined" or a path
+    std::string seccomp_profile = "builtin";                   ///< or "unconfined" or a path
     int64_t shutdown_timeout = 15, default_stop_timeout = 10;  ///< seconds; -1 waits for ever
-    std::string bridge, bip, fixed_cidr;  ///< bridge "": Proa's own, "none": no default network
+    std::string bridge, bip, fixed_cidr;                       ///< bridge "": Proa's own, "none": no default network
     std::string bip6, fixed_cidr_v6, default_gateway, default_gateway_v6;
     int64_t mtu = 1500;
     std::string ip = "0.0.0.0";  ///< host address of published ports that name none
@@ -72,9 +72,10 @@ struct Settings {
     std::vector<std::string> dns, dns_opts, dns_search;
     std::vector<AddressPoolSetting> default_address_pools;
     int64_t max_concurrent_downloads = 3, max_concurrent_uploads = 5, max_download_attempts = 5;
-    std::vector<std::string> registry_mirrors;     ///< each with a slash at its end
-    std::vector<std::string> insecure_registries;  ///< HOST[:PORT] or CIDR; loopback is always one
-    std::string http_proxy, https_proxy, no_proxy;  ///< for registries; empty: the environment's
+    std::vector<std::string> registry_mirrors;                ///< each with a slash at its end
+    std::map<std::string, std::vector<std::string>> mirrors;  ///< the same for any registry, by its HOST[:PORT]
+    std::vector<std::string> insecure_registries;             ///< HOST[:PORT] or CIDR; loopback is always one
+    std::string http_proxy, https_proxy, no_proxy;            ///< for registries; empty: the environment's
     std::map<std::string, bool> features;
     bool experimental = false;
     std::string min_api_version = "1.24";
@@ -82,10 +83,10 @@ struct Settings {
     // What the command line said beside directives.
     Mode mode = Mode::Run;
     std::string config_path{kDefaultConfigPath};
-    bool config_path_given = false;        ///< a missing file is fatal
-    std::vector<std::string> command_line;  ///< arguments without the program's name, for reload
+    bool config_path_given = false;            ///< a missing file is fatal
+    std::vector<std::string> command_line;     ///< arguments without the program's name, for reload
     std::set<std::string, std::less<>> given;  ///< keys that a flag or the file set
-    std::vector<std::string> warnings;  ///< for the log, once it is set up
+    std::vector<std::string> warnings;         ///< for the log, once it is set up
 };
 
 /// Reads `arguments` (without the program's name) and the configuration file and checks all values. With Mode::Help and

@@ -11,6 +11,7 @@
 #include "engine/settings_directives.h"
 #include "os/file.h"
 #include "os/ip_address.h"
+#include "schema/oci/reference.h"
 
 namespace proa::engine {
 
@@ -86,7 +87,8 @@ Result<void> check_exposure(const Settings& settings, const Listener& listener, 
     if (listener.kind != Listener::Kind::Tcp || settings.tlsverify) return {};
     auto address = os::IpAddress::parse(listener.address);
     if (address && address->is_loopback() && settings.given.contains("tls")) return {};
-    return invalid(concat("refusing to listen on ", host, " without client certificates: use --tlsverify (plain TCP is served only on loopback and with --tls=false)"));
+    return invalid(
+        concat("refusing to listen on ", host, " without client certificates: use --tlsverify (plain TCP is served only on loopback and with --tls=false)"));
 }
 
 Result<void> check_log_driver(const Settings& settings) {
@@ -108,10 +110,19 @@ Result<void> check_runtimes(const Settings& settings) {
     for (auto& [name, program] : settings.runtimes) {
         if (name == kBuiltinRuntime) return invalid(concat("runtime name '", name, "' is reserved"));
         if (!program.type.empty() || !program.options.is_null())
-            return invalid(concat("runtime ", quote(name), ": runtimeType and options (containerd shims) are not supported yet by proad: give the path of an OCI runtime"));
+            return invalid(concat("runtime ", quote(name),
+                                  ": runtimeType and options (containerd shims) are not supported yet by proad: give the path of an OCI runtime"));
         if (program.path.empty()) return invalid(concat("runtime ", quote(name), ": either a runtimeType or a path must be configured"));
     }
     if (!find_runtime(settings, settings.default_runtime)) return invalid(concat("specified default runtime '", settings.default_runtime, "' does not exist"));
+    return {};
+}
+
+/// A row of the table of mirrors: "quay.io": ["https://mirror.example"].
+Result<void> check_mirrored(const std::string& registry, const std::vector<std::string>& urls) {
+    auto name = oci::Reference::parse(registry + "/x");
+    if (!name || name->domain != registry) return invalid(concat("invalid mirrors: ", quote(registry), " is not a registry's HOST[:PORT]"));
+    for (auto& url : urls) TRY(check_mirror(url));
     return {};
 }
 
@@ -128,9 +139,9 @@ Result<void> check_exec_opts(const Settings& settings) {
 
 Result<void> check_network(const Settings& settings) {
     auto bad_prefix = [](std::string_view key, std::string_view text) { return invalid(concat("invalid ", key, ": invalid CIDR address: ", text)); };
-    if (settings.bridge == "none" && !settings.bip.empty())
-        return invalid("You specified -b & --bip, mutually exclusive options. Please specify only one");
-    for (auto [key, text] : {std::pair{"bip", &settings.bip}, {"fixed-cidr", &settings.fixed_cidr}, {"bip6", &settings.bip6}, {"fixed-cidr-v6", &settings.fixed_cidr_v6}})
+    if (settings.bridge == "none" && !settings.bip.empty()) return invalid("You specified -b & --bip, mutually exclusive options. Please specify only one");
+    for (auto [key, text] :
+         {std::pair{"bip", &settings.bip}, {"fixed-cidr", &settings.fixed_cidr}, {"bip6", &settings.bip6}, {"fixed-cidr-v6", &settings.fixed_cidr_v6}})
         if (!text->empty() && !os::IpPrefix::parse(*text)) return bad_prefix(key, *text);
     for (auto [key, text] : {std::pair{"default-gateway", &settings.default_gateway}, {"default-gateway-v6", &settings.default_gateway_v6}})
         if (!text->empty() && !os::IpAddress::parse(*text)) return invalid(concat("invalid ", key, ": ", *text, " is not an IP address"));
@@ -138,7 +149,8 @@ Result<void> check_network(const Settings& settings) {
         auto base = os::IpPrefix::parse(pool.base);
         if (!base) return bad_prefix("default-address-pools base", pool.base);
         if (pool.size < base->length || pool.size > base->address.bits())
-            return invalid(concat("invalid default-address-pools size ", pool.size, ": it must be between ", base->length, " (the pool ", pool.base, " itself) and ", base->address.bits()));
+            return invalid(concat("invalid default-address-pools size ", pool.size, ": it must be between ", base->length, " (the pool ", pool.base,
+                                  " itself) and ", base->address.bits()));
     }
     return {};
 }
@@ -147,19 +159,24 @@ Result<void> check_network(const Settings& settings) {
 
 Result<void> check_values(const Settings& settings) {
     log::Level level;
-    if (!settings.log_level.empty() && !log::level_from_name(to_lower(settings.log_level), level)) return invalid(concat("invalid logging level: ", settings.log_level));
+    if (!settings.log_level.empty() && !log::level_from_name(to_lower(settings.log_level), level))
+        return invalid(concat("invalid logging level: ", settings.log_level));
     if (!is_one_of(settings.log_format, {"", "text", "json"})) return invalid(concat("invalid log format: ", settings.log_format));
     for (auto& domain : settings.dns_search) TRY(check_search_domain(domain));
     for (auto& label : settings.labels) TRY(check_label(label));
-    for (auto [name, number] : {std::pair{"default MTU", settings.mtu}, {"max concurrent downloads", settings.max_concurrent_downloads},
-                                {"max concurrent uploads", settings.max_concurrent_uploads}, {"max download attempts", settings.max_download_attempts}})
+    for (auto [name, number] : {std::pair{"default MTU", settings.mtu},
+                                {"max concurrent downloads", settings.max_concurrent_downloads},
+                                {"max concurrent uploads", settings.max_concurrent_uploads},
+                                {"max download attempts", settings.max_download_attempts}})
         if (number < 0) return invalid(concat("invalid ", name, ": ", number));
     for (auto& host : settings.hosts) TRY(parse_listener(host, settings.tls, "/"));
     if (!is_one_of(settings.default_cgroupns_mode, {"", "host", "private"}))
         return invalid(concat("default cgroup namespace mode (", settings.default_cgroupns_mode, ") is invalid; use \"host\" or \"private\""));
     std::string_view ipc = settings.default_ipc_mode;
-    if (ipc == "host" || ipc == "none" || ipc.starts_with("container:")) return invalid(concat("IPC mode ", quote(ipc), " is not supported as default value; use \"shareable\" or \"private\""));
-    if (!is_one_of(ipc, {"", "private", "shareable"})) return invalid(concat("default IPC mode setting (", ipc, ") is invalid; use \"shareable\" or \"private\""));
+    if (ipc == "host" || ipc == "none" || ipc.starts_with("container:"))
+        return invalid(concat("IPC mode ", quote(ipc), " is not supported as default value; use \"shareable\" or \"private\""));
+    if (!is_one_of(ipc, {"", "private", "shareable"}))
+        return invalid(concat("default IPC mode setting (", ipc, ") is invalid; use \"shareable\" or \"private\""));
     for (auto& [name, ulimit] : settings.default_ulimits) TRY(check_ulimit(ulimit));
     return {};
 }
@@ -171,6 +188,9 @@ Result<void> normalise(Settings& settings) {
     strip_schemes(settings);
     for (auto& mirror : settings.registry_mirrors)
         if (auto stored = check_mirror(mirror)) mirror = *stored;  // a bad one is named by check_for_start()
+    for (auto& [registry, urls] : settings.mirrors)
+        for (auto& mirror : urls)
+            if (auto stored = check_mirror(mirror)) mirror = *stored;
     for (auto* path : {&settings.data_root, &settings.exec_root}) {
         if (!path->starts_with('/')) return invalid(concat("invalid directory ", quote(*path), ": it needs to be an absolute path"));
         *path = os::clean_path(*path);
@@ -192,7 +212,9 @@ Result<void> normalise(Settings& settings) {
     for (auto& host : settings.hosts) {
         auto listener = TRY(parse_listener(host, settings.tls, default_path));
         if (listener.kind == Listener::Kind::Unix) host = concat("unix://", listener.path);
-        else if (listener.kind == Listener::Kind::Tcp) host = concat("tcp://", listener.address.find(':') == std::string::npos ? listener.address : concat('[', listener.address, ']'), ':', listener.port);
+        else if (listener.kind == Listener::Kind::Tcp)
+            host =
+                concat("tcp://", listener.address.find(':') == std::string::npos ? listener.address : concat('[', listener.address, ']'), ':', listener.port);
         else host = listener.fd < 0 ? "fd://" : concat("fd://", listener.fd);
     }
     return {};
@@ -204,16 +226,20 @@ Result<void> check_for_start(const Settings& settings) {
     TRY(check_log_driver(settings));
     TRY(check_runtimes(settings));
     for (auto& mirror : settings.registry_mirrors) TRY(check_mirror(mirror));
+    for (auto& [registry, urls] : settings.mirrors) TRY(check_mirrored(registry, urls));
     TRY(check_exec_opts(settings));
     TRY(check_network(settings));
     TRY(check_tls(settings));
     for (auto& host : settings.hosts) TRY(check_exposure(settings, TRY(parse_listener(host, settings.tls, "/")), host));
     auto& profile = settings.seccomp_profile;
-    if (!is_one_of(profile, {"", "builtin", "unconfined"}) && !os::exists(profile)) return invalid(concat("opening seccomp profile (", profile, ") failed: open ", profile, ": no such file or directory"));
-    if (!settings.init_path.empty() && !os::exists(settings.init_path)) return invalid(concat("init-path: open ", settings.init_path, ": no such file or directory"));
+    if (!is_one_of(profile, {"", "builtin", "unconfined"}) && !os::exists(profile))
+        return invalid(concat("opening seccomp profile (", profile, ") failed: open ", profile, ": no such file or directory"));
+    if (!settings.init_path.empty() && !os::exists(settings.init_path))
+        return invalid(concat("init-path: open ", settings.init_path, ": no such file or directory"));
     auto version = cut(settings.min_api_version, ".");
     auto minor = version && version->first == "1" ? parse_int(version->second) : std::nullopt;
-    if (!minor || *minor < 24 || *minor > 56) return invalid(concat("invalid min-api-version ", quote(settings.min_api_version), ": it must be between 1.24 and 1.56"));
+    if (!minor || *minor < 24 || *minor > 56)
+        return invalid(concat("invalid min-api-version ", quote(settings.min_api_version), ": it must be between 1.24 and 1.56"));
     return {};
 }
 

@@ -50,7 +50,10 @@ struct Integer {
         if (base == 16 || base == 2 || digits.starts_with("0o")) digits = digits.substr(2);
         auto value = parse_int(concat(text.starts_with('-') ? "-" : "", digits), base);
         bool in_form = !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) { return isxdigit(static_cast<unsigned char>(c)); });
-        if (!value) return invalid(concat("strconv.ParseInt: parsing ", quote(text), in_form && base == 10 && digits.find_first_not_of("0123456789") == digits.npos ? ": value out of range" : ": invalid syntax"));
+        if (!value)
+            return invalid(
+                concat("strconv.ParseInt: parsing ", quote(text),
+                       in_form && base == 10 && digits.find_first_not_of("0123456789") == digits.npos ? ": value out of range" : ": invalid syntax"));
         target = *value;
         return {};
     }
@@ -291,7 +294,8 @@ struct Runtimes {
             if (auto& arguments = member.value["runtimeArgs"]; !arguments.is_null())
                 TRY(Texts<check_nothing>::from_file(program.arguments, arguments, "Runtime.runtimes.runtimeArgs"));
             program.options = member.value["options"];
-            if (!program.options.is_null() && !program.options.is_object()) return mismatch(program.options, "Runtime.runtimes.options", "map[string]interface {}");
+            if (!program.options.is_null() && !program.options.is_object())
+                return mismatch(program.options, "Runtime.runtimes.options", "map[string]interface {}");
             target[member.name] = std::move(program);
         }
         return {};
@@ -316,6 +320,29 @@ struct Runtimes {
     }
 };
 
+struct Mirrors {
+    using type = std::map<std::string, std::vector<std::string>>;
+    static constexpr std::string_view kName = "registry=URL";
+    static Result<void> from_flag(type& target, std::string_view text) {
+        auto parts = cut(text, "=");
+        if (!parts || parts->first.empty()) return invalid(concat("invalid mirror: ", quote(text), ": REGISTRY=URL is wanted"));
+        target[std::string(parts->first)].push_back(TRY(check_mirror(parts->second)));
+        return {};
+    }
+    static Result<void> from_file(type& target, const json::Value& value, std::string_view place) {
+        if (!value.is_object()) return mismatch(value, place, "map[string][]string");
+        target.clear();
+        for (auto& member : value.as_object()) TRY(Texts<check_mirror>::from_file(target[member.name], member.value, place));
+        return {};
+    }
+    static std::string shown(const type& value) { return go_text(to_json(value)); }
+    static json::Value to_json(const type& value) {
+        json::Object object;
+        for (auto& [registry, urls] : value) object.set(registry, json::Value::strings(urls));
+        return object;
+    }
+};
+
 struct Pools {
     using type = std::vector<AddressPoolSetting>;
     static constexpr std::string_view kName = "base=CIDR,size=N";
@@ -328,7 +355,9 @@ struct Pools {
                 pool.base = parts->second;
             } else if (to_lower(parts->first) == "size") {
                 auto size = parse_int(parts->second);
-                if (!size) return invalid(concat("invalid size value: ", quote(text), " (must be integer): strconv.Atoi: parsing ", quote(parts->second), ": invalid syntax"));
+                if (!size)
+                    return invalid(
+                        concat("invalid size value: ", quote(text), " (must be integer): strconv.Atoi: parsing ", quote(parts->second), ": invalid syntax"));
                 pool.size = *size;
             } else {
                 return invalid(concat("unexpected key '", parts->first, "' in '", piece, "'"));
@@ -364,7 +393,13 @@ struct Pools {
 template <auto Member, class Form>
 constexpr Directive directive(std::string_view key, std::string_view flag, char shorthand, std::string_view place, Reload reload, std::string_view prose) {
     return Directive{
-        key, flag, shorthand, Form::kName, prose, place, reload,
+        key,
+        flag,
+        shorthand,
+        Form::kName,
+        prose,
+        place,
+        reload,
         [](Settings& settings, std::string_view text) { return Form::from_flag(settings.*Member, text); },
         [](Settings& settings, const json::Value& value, std::string_view where) { return Form::from_file(settings.*Member, value, where); },
         [](const Settings& settings) { return Form::shown(settings.*Member); },
@@ -375,12 +410,10 @@ constexpr Directive directive(std::string_view key, std::string_view flag, char 
 
 using S = Settings;
 using enum Reload;
-constexpr std::string_view kCommon = "CommonConfig.", kTls = "CommonConfig.TLSOptions.", kLog = "CommonConfig.LogConfig.",
-                           kDns = "CommonConfig.DNSConfig.", kBridge = "CommonConfig.BridgeConfig.",
-                           kDefaultBridge = "CommonConfig.BridgeConfig.DefaultBridgeConfig.",
-                           kBridgeInner = "CommonConfig.BridgeConfig.DefaultBridgeConfig.commonBridgeConfig.",
-                           kService = "CommonConfig.ServiceOptions.", kNetwork = "CommonConfig.NetworkConfig.",
-                           kProxies = "CommonConfig.proxies.";
+constexpr std::string_view kCommon = "CommonConfig.", kTls = "CommonConfig.TLSOptions.", kLog = "CommonConfig.LogConfig.", kDns = "CommonConfig.DNSConfig.",
+                           kBridge = "CommonConfig.BridgeConfig.", kDefaultBridge = "CommonConfig.BridgeConfig.DefaultBridgeConfig.",
+                           kBridgeInner = "CommonConfig.BridgeConfig.DefaultBridgeConfig.commonBridgeConfig.", kService = "CommonConfig.ServiceOptions.",
+                           kNetwork = "CommonConfig.NetworkConfig.", kProxies = "CommonConfig.proxies.";
 
 // Sorted by flag: conflicts and the help page name directives in this order.
 constexpr Directive kDirectives[] = {
@@ -388,64 +421,84 @@ constexpr Directive kDirectives[] = {
     directive<&S::bip, Text>("bip", "bip", 0, kDefaultBridge, Never, "Address and prefix length of the default bridge; empty takes a free pool"),
     directive<&S::bip6, Text>("bip6", "bip6", 0, kDefaultBridge, Never, "IPv6 address and prefix length of the default bridge"),
     directive<&S::bridge, Text>("bridge", "bridge", 'b', kBridgeInner, Never, "Attach containers to this bridge; none switches the default network off"),
-    directive<&S::cgroup_parent, Text>("cgroup-parent", "cgroup-parent", 0, "", Never, "Parent cgroup of all containers; empty means /proa, or system.slice with the systemd driver"),
+    directive<&S::cgroup_parent, Text>("cgroup-parent", "cgroup-parent", 0, "", Never,
+                                       "Parent cgroup of all containers; empty means /proa, or system.slice with the systemd driver"),
     directive<&S::data_root, Text>("data-root", "data-root", 0, kCommon, Never, "Root directory of persistent state"),
     directive<&S::debug, Boolean>("debug", "debug", 'D', kCommon, WhenPresent, "Enable debug mode"),
-    directive<&S::default_address_pools, Pools>("default-address-pools", "default-address-pool", 0, kNetwork, Never, "Addresses that networks without a subnet of their own are cut from"),
-    directive<&S::default_cgroupns_mode, Text>("default-cgroupns-mode", "default-cgroupns-mode", 0, "", WhenPresent, "Default cgroup namespace of containers (host | private); empty means private on cgroup v2 and host on v1"),
-    directive<&S::default_gateway, Text>("default-gateway", "default-gateway", 0, kDefaultBridge, Never, "IPv4 router of the default bridge's containers instead of the bridge"),
-    directive<&S::default_gateway_v6, Text>("default-gateway-v6", "default-gateway-v6", 0, kDefaultBridge, Never, "IPv6 router of the default bridge's containers instead of the bridge"),
+    directive<&S::default_address_pools, Pools>("default-address-pools", "default-address-pool", 0, kNetwork, Never,
+                                                "Addresses that networks without a subnet of their own are cut from"),
+    directive<&S::default_cgroupns_mode, Text>("default-cgroupns-mode", "default-cgroupns-mode", 0, "", WhenPresent,
+                                               "Default cgroup namespace of containers (host | private); empty means private on cgroup v2 and host on v1"),
+    directive<&S::default_gateway, Text>("default-gateway", "default-gateway", 0, kDefaultBridge, Never,
+                                         "IPv4 router of the default bridge's containers instead of the bridge"),
+    directive<&S::default_gateway_v6, Text>("default-gateway-v6", "default-gateway-v6", 0, kDefaultBridge, Never,
+                                            "IPv6 router of the default bridge's containers instead of the bridge"),
     directive<&S::default_ipc_mode, Text>("default-ipc-mode", "default-ipc-mode", 0, "", WhenPresent, "Default IPC mode of containers (shareable | private)"),
-    directive<&S::default_runtime, Text>("default-runtime", "default-runtime", 0, kCommon, WhenPresent, "Default OCI runtime of containers; proa is the built-in one, also called runc"),
+    directive<&S::default_runtime, Text>("default-runtime", "default-runtime", 0, kCommon, WhenPresent,
+                                         "Default OCI runtime of containers; proa is the built-in one, also called runc"),
     directive<&S::default_shm_size, Bytes>("default-shm-size", "default-shm-size", 0, "", WhenPresent, "Default size of /dev/shm in containers"),
-    directive<&S::default_stop_timeout, Integer>("default-stop-timeout", "default-stop-timeout", 0, kCommon, WhenPresent, "Seconds that a container has to stop before it is killed; -1 waits for ever"),
+    directive<&S::default_stop_timeout, Integer>("default-stop-timeout", "default-stop-timeout", 0, kCommon, WhenPresent,
+                                                 "Seconds that a container has to stop before it is killed; -1 waits for ever"),
     directive<&S::default_ulimits, Ulimits>("default-ulimits", "default-ulimit", 0, "", Never, "Default ulimits of containers"),
     directive<&S::dns, Addresses>("dns", "dns", 0, kDns, Never, "DNS servers of containers instead of the host's"),
     directive<&S::dns_opts, Texts<check_nothing>>("dns-opts", "dns-opt", 0, kDns, Never, "DNS options of containers"),
     directive<&S::dns_search, Texts<check_search_domain>>("dns-search", "dns-search", 0, kDns, Never, "DNS search domains of containers"),
-    directive<&S::exec_opts, Texts<check_nothing>>("exec-opts", "exec-opt", 0, kCommon, Never, "Runtime execution options (native.cgroupdriver=cgroupfs or systemd)"),
+    directive<&S::exec_opts, Texts<check_nothing>>("exec-opts", "exec-opt", 0, kCommon, Never,
+                                                   "Runtime execution options (native.cgroupdriver=cgroupfs or systemd)"),
     directive<&S::exec_root, Text>("exec-root", "exec-root", 0, kCommon, Never, "Root directory of execution state"),
     directive<&S::experimental, Boolean>("experimental", "experimental", 0, kCommon, Never, "Report the daemon as experimental"),
     directive<&S::features, Features>("features", "feature", 0, kCommon, OrReset, "Switch a feature on or off; cdi is the one that this engine has"),
-    directive<&S::fixed_cidr, Text>("fixed-cidr", "fixed-cidr", 0, kBridgeInner, Never, "Part of the default bridge's subnet that containers get addresses from"),
+    directive<&S::fixed_cidr, Text>("fixed-cidr", "fixed-cidr", 0, kBridgeInner, Never,
+                                    "Part of the default bridge's subnet that containers get addresses from"),
     directive<&S::fixed_cidr_v6, Text>("fixed-cidr-v6", "fixed-cidr-v6", 0, kBridgeInner, Never, "IPv6 subnet of the default bridge"),
     directive<&S::group, Text>("group", "group", 'G', kCommon, Never, "Group that owns the unix socket"),
-    directive<&S::hosts, Texts<check_host>>("hosts", "host", 'H', kCommon, Never, "Sockets to listen on: unix://PATH, tcp://ADDRESS:PORT, fd://; unix:///run/proa/proa.sock when there is none"),
+    directive<&S::hosts, Texts<check_host>>("hosts", "host", 'H', kCommon, Never,
+                                            "Sockets to listen on: unix://PATH, tcp://ADDRESS:PORT, fd://; unix:///run/proa/proa.sock when there is none"),
     directive<&S::http_proxy, Text>("http-proxy", "http-proxy", 0, kProxies, Never, "Proxy for registries that are asked by http; empty means $HTTP_PROXY"),
-    directive<&S::https_proxy, Text>("https-proxy", "https-proxy", 0, kProxies, Never, "Proxy for registries that are asked by https; empty means $HTTPS_PROXY"),
+    directive<&S::https_proxy, Text>("https-proxy", "https-proxy", 0, kProxies, Never,
+                                     "Proxy for registries that are asked by https; empty means $HTTPS_PROXY"),
     directive<&S::icc, Boolean>("icc", "icc", 0, kDefaultBridge, Never, "Let containers of the default bridge reach each other"),
     directive<&S::init, Boolean>("init", "init", 0, "", Never, "Run an init in each container that forwards signals and reaps processes"),
     directive<&S::init_path, Text>("init-path", "init-path", 0, "", Never, "Path of that init; empty means proa-init beside the daemon"),
-    directive<&S::insecure_registries, Texts<check_nothing>>("insecure-registries", "insecure-registry", 0, kService, WhenPresent, "Registries that may be reached without verified TLS"),
+    directive<&S::insecure_registries, Texts<check_nothing>>("insecure-registries", "insecure-registry", 0, kService, WhenPresent,
+                                                             "Registries that may be reached without verified TLS"),
     directive<&S::ip, Address>("ip", "ip", 0, kDefaultBridge, Never, "Host address of published ports that name none"),
     directive<&S::ip_forward, Boolean>("ip-forward", "ip-forward", 0, kBridge, Never, "Enable net.ipv4.ip_forward"),
     directive<&S::ip_masq, Boolean>("ip-masq", "ip-masq", 0, kBridge, Never, "Masquerade what leaves the default bridge"),
     directive<&S::iptables, Boolean>("iptables", "iptables", 0, kBridge, Never, "Install packet filter rules"),
     directive<&S::ipv6, Boolean>("ipv6", "ipv6", 0, kDefaultBridge, Never, "Give the default bridge IPv6 too"),
     directive<&S::labels, Texts<check_label>>("labels", "label", 0, kCommon, WhenPresent, "Labels of the daemon (key=value)"),
-    directive<&S::live_restore, Boolean>("live-restore", "live-restore", 0, kCommon, WhenPresent, "Containers live on without the daemon; cannot be switched off"),
+    directive<&S::live_restore, Boolean>("live-restore", "live-restore", 0, kCommon, WhenPresent,
+                                         "Containers live on without the daemon; cannot be switched off"),
     directive<&S::log_driver, Text>("log-driver", "log-driver", 0, kLog, Never, "Default driver of container logs"),
     directive<&S::log_format, Text>("log-format", "log-format", 0, kCommon, Never, "Format of the daemon's own log (text | json)"),
     directive<&S::log_level, Text>("log-level", "log-level", 'l', kCommon, WhenPresent, "Level of the daemon's own log (debug | info | warn | error | fatal)"),
     directive<&S::log_opts, TextMap>("log-opts", "log-opt", 0, kLog, Never, "Default options of the log driver"),
-    directive<&S::max_concurrent_downloads, Integer>("max-concurrent-downloads", "max-concurrent-downloads", 0, kCommon, OrReset, "Layers that a pull fetches at a time"),
-    directive<&S::max_concurrent_uploads, Integer>("max-concurrent-uploads", "max-concurrent-uploads", 0, kCommon, OrReset, "Layers that a push sends at a time"),
-    directive<&S::max_download_attempts, Integer>("max-download-attempts", "max-download-attempts", 0, kCommon, OrReset, "Times that a pull tries to fetch a layer"),
+    directive<&S::max_concurrent_downloads, Integer>("max-concurrent-downloads", "max-concurrent-downloads", 0, kCommon, OrReset,
+                                                     "Layers that a pull fetches at a time"),
+    directive<&S::max_concurrent_uploads, Integer>("max-concurrent-uploads", "max-concurrent-uploads", 0, kCommon, OrReset,
+                                                   "Layers that a push sends at a time"),
+    directive<&S::max_download_attempts, Integer>("max-download-attempts", "max-download-attempts", 0, kCommon, OrReset,
+                                                  "Times that a pull tries to fetch a layer"),
     directive<&S::min_api_version, Text>("min-api-version", "", 0, kCommon, Never, "Oldest API version that is served"),
+    directive<&S::mirrors, Mirrors>("mirrors", "mirror", 0, kService, WhenPresent, "Preferred mirrors of any registry (HOST[:PORT]=URL)"),
     directive<&S::mtu, Integer>("mtu", "mtu", 0, kDefaultBridge, Never, "MTU of the default bridge network"),
     directive<&S::no_new_privileges, Boolean>("no-new-privileges", "no-new-privileges", 0, "", Never, "Set no-new-privileges in new containers"),
     directive<&S::no_proxy, Text>("no-proxy", "no-proxy", 0, kProxies, Never, "Hosts and networks that are reached without a proxy; empty means $NO_PROXY"),
     directive<&S::pidfile, Text>("pidfile", "pidfile", 'p', kCommon, Never, "Path of the daemon's PID file; empty means proad.pid in the exec root"),
     directive<&S::registry_mirrors, Texts<check_mirror>>("registry-mirrors", "registry-mirror", 0, kService, WhenPresent, "Preferred mirrors of Docker Hub"),
     directive<&S::seccomp_profile, Text>("seccomp-profile", "seccomp-profile", 0, "", Never, "Path of a seccomp profile, builtin or unconfined"),
-    directive<&S::shutdown_timeout, Integer>("shutdown-timeout", "shutdown-timeout", 0, kCommon, WhenPresent, "Accepted for Docker's sake: containers never end with the daemon, so it does not wait for them"),
+    directive<&S::shutdown_timeout, Integer>("shutdown-timeout", "shutdown-timeout", 0, kCommon, WhenPresent,
+                                             "Accepted for Docker's sake: containers never end with the daemon, so it does not wait for them"),
     directive<&S::storage_driver, Text>("storage-driver", "storage-driver", 's', kCommon, Never, "Storage driver to use"),
     directive<&S::tls, Boolean>("tls", "tls", 0, kCommon, Never, "Use TLS; implied by --tlsverify"),
-    directive<&S::tlscacert, Text>("tlscacert", "tlscacert", 0, kTls, Never, "Trust only client certificates signed by this CA; empty means ca.pem in $DOCKER_CERT_PATH or ~/.docker"),
+    directive<&S::tlscacert, Text>("tlscacert", "tlscacert", 0, kTls, Never,
+                                   "Trust only client certificates signed by this CA; empty means ca.pem in $DOCKER_CERT_PATH or ~/.docker"),
     directive<&S::tlscert, Text>("tlscert", "tlscert", 0, kTls, Never, "TLS certificate; empty means cert.pem there"),
     directive<&S::tlskey, Text>("tlskey", "tlskey", 0, kTls, Never, "TLS key; empty means key.pem there"),
     directive<&S::tlsverify, Boolean>("tlsverify", "tlsverify", 0, kCommon, Never, "Use TLS and verify the client"),
-    directive<&S::userland_proxy, Boolean>("userland-proxy", "userland-proxy", 0, kBridge, Never, "Accepted for Docker's sake: published ports are reached on loopback too without any process"),
+    directive<&S::userland_proxy, Boolean>("userland-proxy", "userland-proxy", 0, kBridge, Never,
+                                           "Accepted for Docker's sake: published ports are reached on loopback too without any process"),
 };
 
 constexpr Unsupported kUnsupported[] = {
@@ -545,13 +598,17 @@ Result<std::string> check_mirror(std::string_view mirror) {
     if (mirror.find_first_of("?#") != mirror.npos) return invalid(concat("invalid mirror: query or fragment at end of the URI ", quote(mirror)));
     std::string_view authority = parts->second.substr(0, parts->second.find('/'));
     if (auto user = cut(authority, "@")) {
-        std::string hidden = concat(scheme, "://", cut(user->first, ":") ? concat(cut(user->first, ":")->first, ":xxxxx") : std::string(user->first), '@', user->second, parts->second.substr(authority.size()));
+        std::string hidden = concat(scheme, "://", cut(user->first, ":") ? concat(cut(user->first, ":")->first, ":xxxxx") : std::string(user->first), '@',
+                                    user->second, parts->second.substr(authority.size()));
         return invalid(concat("invalid mirror: username/password not allowed in URI ", quote(hidden)));
     }
-    auto bad_uri = [&](std::string_view why) { return invalid(concat("invalid mirror: ", quote(mirror), " is not a valid URI: parse ", quote(mirror), ": ", why)); };
+    auto bad_uri = [&](std::string_view why) {
+        return invalid(concat("invalid mirror: ", quote(mirror), " is not a valid URI: parse ", quote(mirror), ": ", why));
+    };
     if (authority.empty()) return bad_uri("no host");
     for (char c : authority)
-        if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '<' || c == '>') return bad_uri(concat("invalid character ", quote(std::string(1, c)), " in host name"));
+        if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '<' || c == '>')
+            return bad_uri(concat("invalid character ", quote(std::string(1, c)), " in host name"));
     size_t colon = authority.rfind(':');
     if (colon != authority.npos && authority.back() != ']') {
         std::string_view port = authority.substr(colon);

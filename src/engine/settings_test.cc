@@ -42,7 +42,8 @@ protected:
     }
     std::string value_problem(std::string_view content) {
         std::string text = outcome(content);
-        std::string_view prefix = "unable to configure the Docker daemon with file X: merged configuration validation from file and command line flags failed: ";
+        std::string_view prefix =
+            "unable to configure the Docker daemon with file X: merged configuration validation from file and command line flags failed: ";
         EXPECT_TRUE(text.starts_with(prefix)) << text;
         return std::string(trim_prefix(text, prefix));
     }
@@ -69,18 +70,22 @@ TEST_F(SettingsTest, has_defaults_without_a_file) {
 
 TEST_F(SettingsTest, reads_flags_and_file_together) {
     auto settings = load(R"({"mtu":1400,"labels":["a=1","a=1"],"log-opts":{"max-size":"10m"},"registry-mirrors":["http://m"],
-                             "runtimes":{"crun":{"path":"/usr/bin/crun","runtimeArgs":["--debug"]}},"dns":["1.1.1.1"],"insecure-registries":["http://r:5"],
+                             "runtimes":{"crun":{"path":"/usr/bin/crun","runtimeArgs":["--debug"]}},"dns":["1.1.1.1"],"insecure-registries":["http://r:5"],"mirrors":{"quay.io":["https://q"]},
                              "default-ulimits":{"nofile":{"Name":"nofile","Hard":9,"Soft":5}},"default-address-pools":[{"base":"10.9.0.0/16","size":24}],
                              "features":{"x":true},"default-shm-size":"32M"})",
-                         {"-D", "-H", "tcp://127.0.0.1", "-H", "fd://", "--tls=false", "--add-runtime", "RUNC=/usr/sbin/runc", "--default-runtime=crun", "--exec-root", "/run//x"});
+                         {"-D", "-H", "tcp://127.0.0.1", "-H", "fd://", "--tls=false", "--add-runtime", "RUNC=/usr/sbin/runc", "--default-runtime=crun",
+                          "--exec-root", "/run//x"});
     ASSERT_TRUE(settings) << settings.error().message();
     EXPECT_EQ(settings->mtu, 1400);
     EXPECT_EQ(settings->labels, std::vector<std::string>{"a=1"});
     EXPECT_EQ(settings->log_opts.at("max-size"), "10m");
     EXPECT_EQ(settings->registry_mirrors, std::vector<std::string>{"http://m/"});
+    EXPECT_EQ(settings->mirrors.at("quay.io"), std::vector<std::string>{"https://q/"});
     EXPECT_EQ(settings->insecure_registries, std::vector<std::string>{"r:5"});
-    EXPECT_EQ(settings->warnings, (std::vector<std::string>{"feature \"x\" has no effect on this engine",
-                                                            "insecure registry http://r:5 should not contain 'http://' and 'http://' has been removed from the insecure registry config"}));
+    EXPECT_EQ(settings->warnings,
+              (std::vector<std::string>{
+                  "feature \"x\" has no effect on this engine",
+                  "insecure registry http://r:5 should not contain 'http://' and 'http://' has been removed from the insecure registry config"}));
     EXPECT_EQ(settings->runtimes.at("crun").arguments, std::vector<std::string>{"--debug"});
     EXPECT_EQ(settings->runtimes.at("runc").path, "/usr/sbin/runc");
     EXPECT_EQ(settings->default_ulimits.at("nofile").hard, 9);
@@ -147,10 +152,12 @@ TEST_F(SettingsTest, names_values_of_the_wrong_type) {
         {R"({"features":{"a":1}})", "number into Go struct field Config.CommonConfig.features of type bool"},
         {R"({"dns":"x"})", "string into Go struct field Config.CommonConfig.DNSConfig.dns of type []net.IP"},
         {R"({"bip":5})", "number into Go struct field Config.CommonConfig.BridgeConfig.DefaultBridgeConfig.bip of type string"},
-        {R"({"fixed-cidr":5})", "number into Go struct field Config.CommonConfig.BridgeConfig.DefaultBridgeConfig.commonBridgeConfig.fixed-cidr of type string"},
+        {R"({"fixed-cidr":5})",
+         "number into Go struct field Config.CommonConfig.BridgeConfig.DefaultBridgeConfig.commonBridgeConfig.fixed-cidr of type string"},
         {R"({"iptables":"x"})", "string into Go struct field Config.CommonConfig.BridgeConfig.iptables of type bool"},
         {R"({"init":"x"})", "string into Go struct field Config.init of type bool"},
-        {R"({"default-address-pools":[{"base":"10.0.0.0/8","size":"24"}]})", "string into Go struct field Config.CommonConfig.NetworkConfig.default-address-pools.size of type int"},
+        {R"({"default-address-pools":[{"base":"10.0.0.0/8","size":"24"}]})",
+         "string into Go struct field Config.CommonConfig.NetworkConfig.default-address-pools.size of type int"},
         {R"({"registry-mirrors":"zz"})", "string into Go struct field Config.CommonConfig.ServiceOptions.registry-mirrors of type []string"},
     };
     for (auto& [content, problem] : cases) EXPECT_EQ(file_problem(content), concat("json: cannot unmarshal ", problem)) << content;
@@ -174,7 +181,8 @@ TEST_F(SettingsTest, checks_the_merged_values) {
     EXPECT_EQ(value_problem(R"({"default-ipc-mode":"zz"})"), "default IPC mode setting (zz) is invalid; use \"shareable\" or \"private\"");
     EXPECT_EQ(value_problem(R"({"default-ipc-mode":"host"})"), "IPC mode \"host\" is not supported as default value; use \"shareable\" or \"private\"");
     EXPECT_EQ(outcome(R"({"labels":["a=1","b=2","a=3"]})"), "conflict labels for a=3 and a=1");
-    EXPECT_EQ(outcome(R"({"log-level":"WARN","default-ipc-mode":"","max-download-attempts":0,"dns-search":["."],"labels":["=1","a="],"dns":["::1",""]})"), "OK");
+    EXPECT_EQ(outcome(R"({"log-level":"WARN","default-ipc-mode":"","max-download-attempts":0,"dns-search":["."],"labels":["=1","a="],"dns":["::1",""]})"),
+              "OK");
     EXPECT_EQ(flags_outcome({"--mtu", "-1"}), "invalid default MTU: -1");
     EXPECT_EQ(flags_outcome({"-l", "zz"}), "invalid logging level: zz");
     EXPECT_EQ(flags_outcome({"--label", "a=1", "--label", "a=2"}), "conflict labels for a=2 and a=1");
@@ -209,17 +217,25 @@ TEST_F(SettingsTest, names_bad_flags) {
     };
     EXPECT_EQ(problem({"--zz"}), "unknown flag: --zz");
     EXPECT_EQ(problem({"--mtu", "zz"}), "invalid argument \"zz\" for \"--mtu\" flag: strconv.ParseInt: parsing \"zz\": invalid syntax");
-    EXPECT_EQ(problem({"--mtu", "99999999999999999999"}), "invalid argument \"99999999999999999999\" for \"--mtu\" flag: strconv.ParseInt: parsing \"99999999999999999999\": value out of range");
+    EXPECT_EQ(problem({"--mtu", "99999999999999999999"}),
+              "invalid argument \"99999999999999999999\" for \"--mtu\" flag: strconv.ParseInt: parsing \"99999999999999999999\": value out of range");
     EXPECT_EQ(problem({"--debug=zz"}), "invalid argument \"zz\" for \"-D, --debug\" flag: strconv.ParseBool: parsing \"zz\": invalid syntax");
-    EXPECT_EQ(problem({"-H", "tcp://1.2.3.4/x"}), "invalid argument \"tcp://1.2.3.4/x\" for \"-H, --host\" flag: invalid bind address (tcp://1.2.3.4/x): should not contain a path element");
+    EXPECT_EQ(problem({"-H", "tcp://1.2.3.4/x"}),
+              "invalid argument \"tcp://1.2.3.4/x\" for \"-H, --host\" flag: invalid bind address (tcp://1.2.3.4/x): should not contain a path element");
     EXPECT_EQ(problem({"--dns", "zz"}), "invalid argument \"zz\" for \"--dns\" flag: invalid string being converted to IP address: zz");
-    EXPECT_EQ(problem({"--default-ulimit", "nofile=2:1"}), "invalid argument \"nofile=2:1\" for \"--default-ulimit\" flag: ulimit soft limit must be less than or equal to hard limit: 2 > 1");
-    EXPECT_EQ(problem({"--default-ulimit", "nofile=1:2:3"}), "invalid argument \"nofile=1:2:3\" for \"--default-ulimit\" flag: too many limit value arguments - 1:2:3, can only have up to two, `soft[:hard]`");
+    EXPECT_EQ(problem({"--default-ulimit", "nofile=2:1"}),
+              "invalid argument \"nofile=2:1\" for \"--default-ulimit\" flag: ulimit soft limit must be less than or equal to hard limit: 2 > 1");
+    EXPECT_EQ(
+        problem({"--default-ulimit", "nofile=1:2:3"}),
+        "invalid argument \"nofile=1:2:3\" for \"--default-ulimit\" flag: too many limit value arguments - 1:2:3, can only have up to two, `soft[:hard]`");
     EXPECT_EQ(problem({"--default-ulimit", "zz=1"}), "invalid argument \"zz=1\" for \"--default-ulimit\" flag: invalid ulimit type: zz");
-    EXPECT_EQ(problem({"--add-runtime", "a=/x", "--add-runtime", "a=/y"}), "invalid argument \"a=/y\" for \"--add-runtime\" flag: runtime 'a' was already defined");
+    EXPECT_EQ(problem({"--add-runtime", "a=/x", "--add-runtime", "a=/y"}),
+              "invalid argument \"a=/y\" for \"--add-runtime\" flag: runtime 'a' was already defined");
     EXPECT_EQ(problem({"--default-address-pool", "base=10.0.0.0/8,size=zz"}),
-              "invalid argument \"base=10.0.0.0/8,size=zz\" for \"--default-address-pool\" flag: invalid size value: \"base=10.0.0.0/8,size=zz\" (must be integer): strconv.Atoi: parsing \"zz\": invalid syntax");
-    EXPECT_EQ(problem({"--registry-mirror", "https://u:p@x"}), "invalid argument \"https://u:p@x\" for \"--registry-mirror\" flag: invalid mirror: username/password not allowed in URI \"https://u:xxxxx@x\"");
+              "invalid argument \"base=10.0.0.0/8,size=zz\" for \"--default-address-pool\" flag: invalid size value: \"base=10.0.0.0/8,size=zz\" (must be "
+              "integer): strconv.Atoi: parsing \"zz\": invalid syntax");
+    EXPECT_EQ(problem({"--registry-mirror", "https://u:p@x"}),
+              "invalid argument \"https://u:p@x\" for \"--registry-mirror\" flag: invalid mirror: username/password not allowed in URI \"https://u:xxxxx@x\"");
     EXPECT_EQ(flags_outcome({"--userns-remap", "default"}), "the flag --userns-remap is not supported yet by proad");
     EXPECT_TRUE(flags_outcome({"--debug", "false"}).starts_with("\"proad\" accepts no argument(s).\nSee 'proad --help'.\n"));
     EXPECT_EQ(flags_outcome({"--mtu=0x10", "-D", "-D=false"}), "OK");
@@ -239,6 +255,8 @@ TEST_F(SettingsTest, refuses_what_cannot_start) {
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=zz"]})"), "native.cgroupdriver option zz not supported");
     EXPECT_EQ(outcome(R"({"exec-opts":["native.cgroupdriver=cgroupfs"]})"), "OK");
     EXPECT_EQ(outcome(R"({"registry-mirrors":["zz"]})"), "invalid mirror: unsupported scheme \"\" in \"zz\"");
+    EXPECT_EQ(outcome(R"({"mirrors":{"quay.io":["zz"]}})"), "invalid mirror: unsupported scheme \"\" in \"zz\"");
+    EXPECT_EQ(outcome(R"({"mirrors":{"quay":["https://q"]}})"), "invalid mirrors: \"quay\" is not a registry's HOST[:PORT]");
     EXPECT_EQ(outcome(R"({"bip":"zz"})"), "invalid bip: invalid CIDR address: zz");
     EXPECT_EQ(outcome(R"({"min-api-version":"1.10"})"), "invalid min-api-version \"1.10\": it must be between 1.24 and 1.56");
     auto at_start = load_settings({"--config-file", "", "--default-runtime", "zz"});
@@ -247,8 +265,9 @@ TEST_F(SettingsTest, refuses_what_cannot_start) {
 }
 
 TEST_F(SettingsTest, serves_tcp_only_to_known_clients) {
-    EXPECT_EQ(flags_outcome({"-H", "tcp://0.0.0.0:2375"}),
-              "refusing to listen on tcp://0.0.0.0:2375 without client certificates: use --tlsverify (plain TCP is served only on loopback and with --tls=false)");
+    EXPECT_EQ(
+        flags_outcome({"-H", "tcp://0.0.0.0:2375"}),
+        "refusing to listen on tcp://0.0.0.0:2375 without client certificates: use --tlsverify (plain TCP is served only on loopback and with --tls=false)");
     EXPECT_TRUE(flags_outcome({"-H", "tcp://127.0.0.1:2375"}).starts_with("refusing to listen"));
     EXPECT_TRUE(flags_outcome({"-H", "tcp://0.0.0.0:2375", "--tls=false"}).starts_with("refusing to listen"));
     EXPECT_EQ(flags_outcome({"-H", "tcp://[::1]:2375", "--tls=false"}), "OK");
@@ -321,16 +340,21 @@ protected:
 // Which values stay and which return to their default was measured on dockerd 26.1, and so were the attributes.
 TEST_F(ReloadTest, applies_what_docker_applies) {
     auto first = start("{}");
-    auto changed = reload(first, R"({"debug":true,"labels":["a=b"],"features":{"x":true,"a":false},"runtimes":{"foo":{"path":"/bin/true","runtimeArgs":["--x"]},"bar":{"path":"/bin/false"}},
+    auto changed = reload(
+        first,
+        R"({"debug":true,"labels":["a=b"],"features":{"x":true,"a":false},"runtimes":{"foo":{"path":"/bin/true","runtimeArgs":["--x"]},"bar":{"path":"/bin/false"}},
         "insecure-registries":["r:5000"],"registry-mirrors":["http://m"],"default-shm-size":"32M","shutdown-timeout":7,"max-concurrent-downloads":9,
         "default-ipc-mode":"shareable","default-cgroupns-mode":"host","default-runtime":"foo"})");
     ASSERT_TRUE(changed) << changed.error().message();
     std::string text;
     for (auto& [key, value] : changed->attributes) text += concat(key, '=', value, '\n');
-    EXPECT_EQ(text,
-              "allow-nondistributable-artifacts=[]\ndebug=true\ndefault-cgroupns-mode=host\ndefault-ipc-mode=shareable\ndefault-runtime=foo\ndefault-shm-size=33554432\n"
-              "default-stop-timeout=10\nfeatures=map[a:false x:true]\ninsecure-registries=[\"r:5000\"]\nlabels=[\"a=b\"]\nlive-restore=true\nmax-concurrent-downloads=9\n"
-              "max-concurrent-uploads=5\nmax-download-attempts=5\nregistry-mirrors=[\"http://m/\"]\nruntimes=bar:/bin/false foo:/bin/true\nshutdown-timeout=7\n");
+    EXPECT_EQ(
+        text,
+        "allow-nondistributable-artifacts=[]\ndebug=true\ndefault-cgroupns-mode=host\ndefault-ipc-mode=shareable\ndefault-runtime=foo\ndefault-shm-size="
+        "33554432\n"
+        "default-stop-timeout=10\nfeatures=map[a:false "
+        "x:true]\ninsecure-registries=[\"r:5000\"]\nlabels=[\"a=b\"]\nlive-restore=true\nmax-concurrent-downloads=9\n"
+        "max-concurrent-uploads=5\nmax-download-attempts=5\nregistry-mirrors=[\"http://m/\"]\nruntimes=bar:/bin/false foo:/bin/true\nshutdown-timeout=7\n");
     EXPECT_NE(changed->text.find("\"default-runtime\":\"foo\""), std::string::npos);
 
     auto emptied = reload(changed->settings, "{}");
@@ -362,11 +386,14 @@ TEST_F(ReloadTest, keeps_the_old_configuration_when_the_file_is_bad) {
     EXPECT_EQ(problem(R"({"default-runtime":"nope"})"), "Error reconfiguring the daemon: specified default runtime 'nope' does not exist");
     EXPECT_EQ(problem(R"({"default-shm-size":"zz"})"), "unable to configure the Docker daemon with file X: invalid size: 'zz'");
     EXPECT_EQ(problem(R"({"hosts":["unix:///x"]})"),
-              "unable to configure the Docker daemon with file X: the following directives are specified both as a flag and in the configuration file: hosts: (from flag: [unix:///d.sock], from file: [unix:///x])");
+              "unable to configure the Docker daemon with file X: the following directives are specified both as a flag and in the configuration file: hosts: "
+              "(from flag: [unix:///d.sock], from file: [unix:///x])");
     EXPECT_EQ(problem("{zz"), "unable to configure the Docker daemon with file X: invalid character 'z' looking for beginning of object key string");
-    EXPECT_EQ(problem(R"({"live-restore":false})"), "Error reconfiguring the daemon: live-restore cannot be switched off: containers of proad always live on while the daemon is away");
+    EXPECT_EQ(problem(R"({"live-restore":false})"),
+              "Error reconfiguring the daemon: live-restore cannot be switched off: containers of proad always live on while the daemon is away");
     ASSERT_TRUE(os::remove_file(config));
-    EXPECT_EQ(replace_all(reload_settings(first).error().message(), config, "X"), "unable to configure the Docker daemon with file X: open X: no such file or directory");
+    EXPECT_EQ(replace_all(reload_settings(first).error().message(), config, "X"),
+              "unable to configure the Docker daemon with file X: open X: no such file or directory");
 }
 
 TEST_F(ReloadTest, names_directives_that_wait_for_a_restart) {
@@ -376,7 +403,8 @@ TEST_F(ReloadTest, names_directives_that_wait_for_a_restart) {
     auto changed = reload(first, R"({"mtu":1300})");
     ASSERT_TRUE(changed);
     EXPECT_EQ(changed->settings.mtu, 1400);
-    EXPECT_EQ(changed->settings.warnings, std::vector<std::string>{concat("the directive mtu has changed in ", config, ": it takes effect when the daemon starts again")});
+    EXPECT_EQ(changed->settings.warnings,
+              std::vector<std::string>{concat("the directive mtu has changed in ", config, ": it takes effect when the daemon starts again")});
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "engine/container_cgroup.h"
 #include "engine/networks.h"
 #include "engine/settings.h"
+#include "engine/transfers.h"
 #include "os/file.h"
 #include "os/ip_address.h"
 #include "store/image_store.h"
@@ -103,17 +104,20 @@ json::Value runtimes_value(const Settings& settings) {
 }
 
 json::Value registry_value(const Settings& settings) {
-    json::Object hub;
-    hub.set("Name", "docker.io");
-    hub.set("Mirrors", json::Value::strings(settings.registry_mirrors));
-    hub.set("Secure", true);
-    hub.set("Official", true);
-    json::Object registry;
+    auto mirrors = registry_config(settings).mirrors;
+    json::Object registry, indexes;
+    auto add_index = [&](const std::string& name, bool secure) {
+        auto urls = mirrors.find(name);
+        indexes.set(name, json::Object{{"Name", name},
+                                       {"Mirrors", json::Value::strings(urls == mirrors.end() ? std::vector<std::string>() : urls->second)},
+                                       {"Secure", secure},
+                                       {"Official", name == "docker.io"}});
+    };
     std::vector<std::string> nets{"::1/128", "127.0.0.0/8"};
-    json::Object indexes{{"docker.io", json::Value(std::move(hub))}};
+    for (auto& [name, urls] : mirrors) add_index(name, true);
     for (auto& entry : settings.insecure_registries) {
         if (os::IpPrefix::parse(entry)) nets.push_back(entry);
-        else indexes.set(entry, json::Object{{"Name", entry}, {"Mirrors", json::Array()}, {"Secure", false}, {"Official", false}});
+        else add_index(entry, false);
     }
     registry.set("InsecureRegistryCIDRs", json::Value::strings(nets));
     registry.set("IndexConfigs", std::move(indexes));
@@ -185,9 +189,15 @@ docker::Version version_of(const std::string& api_version, const std::string& mi
     version.kernel_version = name.release;
     version.build_time = PROA_BUILD_TIME;
     docker::Component engine{"Engine", PROA_VERSION, {}};
-    engine.details = {{"ApiVersion", api_version}, {"Arch", version.arch}, {"BuildTime", PROA_BUILD_TIME}, {"Experimental", "false"},
-                      {"GitCommit", PROA_RELEASE}, {"GoVersion", version.go_version}, {"KernelVersion", version.kernel_version},
-                      {"MinAPIVersion", min_api_version}, {"Os", "linux"}};
+    engine.details = {{"ApiVersion", api_version},
+                      {"Arch", version.arch},
+                      {"BuildTime", PROA_BUILD_TIME},
+                      {"Experimental", "false"},
+                      {"GitCommit", PROA_RELEASE},
+                      {"GoVersion", version.go_version},
+                      {"KernelVersion", version.kernel_version},
+                      {"MinAPIVersion", min_api_version},
+                      {"Os", "linux"}};
     version.components = {engine, docker::Component{"proa", PROA_RELEASE, {{"GitCommit", PROA_RELEASE}}}};
     return version;
 }
@@ -199,7 +209,7 @@ Result<json::Value> system_info(Parts& parts) {
     bool v2 = layout->version == cgroup::Version::V2;
     utsname name{};
     ::uname(&name);
-    struct sysinfo memory {};
+    struct sysinfo memory{};
     ::sysinfo(&memory);
     auto counts = count_containers(parts.containers);
     json::Object info;

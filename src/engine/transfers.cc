@@ -22,16 +22,18 @@ std::string proxy_of(const std::string& configured, const char* upper, const cha
 
 registry::Config registry_config(const Settings& settings, std::string_view client_agent) {
     registry::Config config;
-    config.mirrors = settings.registry_mirrors;
+    config.mirrors = settings.mirrors;
+    config.mirrors["docker.io"].insert(config.mirrors["docker.io"].begin(), settings.registry_mirrors.begin(), settings.registry_mirrors.end());
     config.insecure = settings.insecure_registries;
     config.proxies = {proxy_of(settings.http_proxy, "HTTP_PROXY", "http_proxy"), proxy_of(settings.https_proxy, "HTTPS_PROXY", "https_proxy"),
                       proxy_of(settings.no_proxy, "NO_PROXY", "no_proxy")};
     // Docker never sends what is meant for this machine through a proxy.
     config.proxies.none += concat(config.proxies.none.empty() ? "" : ",", "localhost,127.0.0.0/8,::1");
     config.attempts = static_cast<int>(std::max<int64_t>(settings.max_download_attempts, 1));
-    struct utsname host {};
+    struct utsname host{};
     ::uname(&host);
-    config.user_agent = concat("docker/" PROA_VERSION " proa/" PROA_RELEASE " kernel/", std::string_view(host.release), " os/linux arch/", oci::Platform::host().architecture);
+    config.user_agent =
+        concat("docker/" PROA_VERSION " proa/" PROA_RELEASE " kernel/", std::string_view(host.release), " os/linux arch/", oci::Platform::host().architecture);
     if (!client_agent.empty()) config.user_agent += concat(" UpstreamClient(", replace_all(replace_all(client_agent, "(", "\\("), ")", "\\)"), ')');
     return config;
 }

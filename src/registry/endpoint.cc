@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "os/file.h"
 #include "os/ip_address.h"
+#include "registry/hosts_file.h"
 
 namespace proa::registry {
 
@@ -38,12 +39,12 @@ Result<void> add_certificates(const std::string& folder, http::TransferTrust& tr
     for (auto& name : TRY(os::list_directory(folder))) {
         std::string path = os::join_path(folder, name);
         if (name.ends_with(".crt")) {
-            if (trust.authorities.empty()) trust.authorities = os::read_file(kSystemAuthorities).value_or("");
-            trust.authorities += TRY(os::read_file(path)) + "\n";
+            add_authorities(trust, TRY(os::read_file(path)));
         } else if (name.ends_with(".cert")) {
             std::string key = path.substr(0, path.size() - 4) + "key";
             if (!os::exists(key))
-                return fail(ErrorKind::InvalidArgument, concat("missing key ", os::base_name(key), " for client certificate ", name, ". CA certificates must use the extension .crt"));
+                return fail(ErrorKind::InvalidArgument,
+                            concat("missing key ", os::base_name(key), " for client certificate ", name, ". CA certificates must use the extension .crt"));
             trust.cert_file = path;
             trust.key_file = key;
         } else if (name.ends_with(".key")) {
@@ -68,31 +69,83 @@ bool is_insecure(const Config& config, const std::string& host) {
     return false;
 }
 
+void add_authorities(http::TransferTrust& trust, std::string_view pem) {
+    if (trust.authorities.empty()) trust.authorities = os::read_file(kSystemAuthorities).value_or("");
+    trust.authorities += concat(pem, "\n");
+}
+
+std::string folder_of(const Config& config, const std::string& host) {
+    std::vector<std::string> names{host};
+    // Where file names hold no colon containerd writes host_5000_ for host:5000.
+    if (auto colon = host.rfind(':'); colon != host.npos && host.back() != ']')
+        names.push_back(concat(host.substr(0, colon), '_', host.substr(colon + 1), '_'));
+    for (auto& folder : config.certificate_folders)
+        for (auto& name : names)
+            if (std::string own = os::join_path(folder, name); os::is_directory(own)) return own;
+    return {};
+}
+
 Result<http::TransferTrust> trust_for(const Config& config, const std::string& host) {
     http::TransferTrust trust;
-    for (auto& folder : config.certificate_folders) {
-        std::string own = os::join_path(folder, host);
-        if (!os::is_directory(own)) continue;
-        TRY(add_certificates(own, trust));
-        break;
-    }
+    if (std::string own = folder_of(config, host); !own.empty()) TRY(add_certificates(own, trust));
     trust.verify = !is_insecure(config, host);
     return trust;
 }
 
+namespace {
+Result<std::optional<HostsFile>> hosts_file(const Config& config, const std::string& domain) {
+    for (auto& name : {domain, std::string("_default")}) {
+        std::string folder = folder_of(config, name);
+        if (folder.empty()) continue;
+        std::string path = folder + "/hosts.toml";
+        auto text = os::read_file(path, 1 << 20);
+        if (text) return TRY(parse_hosts_file(config, path, *text, domain));
+        if (!text.error().is(ErrorKind::NotFound)) return fail(std::move(text).error());
+        break;  // certificates alone: the folder is this registry's own all the same
+    }
+    return std::optional<HostsFile>();
+}
+
+bool may(const Endpoint& endpoint, Purpose purpose) {
+    return purpose == Purpose::Pull ? endpoint.pulls : purpose == Purpose::Resolve ? endpoint.resolves : endpoint.pushes;
+}
+}  // namespace
+
 Result<std::vector<Endpoint>> endpoints(const Config& config, const std::string& domain, Purpose purpose) {
     std::vector<Endpoint> list;
-    if (domain == "docker.io") {
-        for (auto& mirror : config.mirrors) {
-            if (purpose != Purpose::Pull) break;
-            list.push_back({std::string(trim_suffix(mirror, "/")), true, TRY(trust_for(config, host_of(mirror)))});
-        }
-        list.push_back({concat("https://", kHubHost), false, TRY(trust_for(config, std::string(kHubHost)))});
+    auto mirrors = config.mirrors.find(domain);
+    if (mirrors != config.mirrors.end() && purpose != Purpose::Push)
+        for (auto& mirror : mirrors->second) list.push_back({std::string(trim_suffix(mirror, "/")), true, TRY(trust_for(config, host_of(mirror)))});
+    auto file = TRY(hosts_file(config, domain));
+    if (file)
+        for (auto& host : file->hosts)
+            if (may(host, purpose)) list.push_back(host);
+    Endpoint server = file ? file->server : Endpoint();
+    if (!may(server, purpose)) {
+        if (list.empty())
+            return fail(ErrorKind::InvalidArgument, concat("hosts.toml of ", domain, " leaves nobody to be asked: no host has the capability that this needs"));
         return list;
     }
-    auto trust = TRY(trust_for(config, domain));
-    list.push_back({"https://" + domain, false, trust});
-    if (!trust.verify) list.push_back({"http://" + domain, false, trust});
+    if (!server.base.empty()) {
+        list.push_back(std::move(server));
+        return list;
+    }
+    std::string host = domain == "docker.io" ? std::string(kHubHost) : domain;
+    bool trusted = file && file->has_trust;
+    if (!trusted) server.trust = TRY(trust_for(config, host));
+    bool plain_too = domain != "docker.io" && (trusted ? is_insecure(config, host) : !server.trust.verify);
+    server.base = "https://" + host;
+    list.push_back(server);
+    if (!plain_too) return list;
+    server.base = "http://" + host;
+    list.push_back(std::move(server));
+    return list;
+}
+
+Result<std::vector<Endpoint>> own_endpoints(const Config& config, const std::string& domain, Purpose purpose) {
+    auto list = TRY(endpoints(config, domain, purpose));
+    std::erase_if(list, [](const Endpoint& endpoint) { return endpoint.mirror; });
+    if (list.empty()) return fail(ErrorKind::InvalidArgument, concat("hosts.toml of ", domain, " lets nobody but mirrors be asked for this"));
     return list;
 }
 

@@ -16,7 +16,8 @@ Config quiet() {
 
 std::vector<std::string> bases(const Config& config, const std::string& domain, Purpose purpose) {
     std::vector<std::string> found;
-    for (auto& endpoint : endpoints(config, domain, purpose).value_or(std::vector<Endpoint>())) found.push_back(endpoint.base + (endpoint.mirror ? " mirror" : ""));
+    for (auto& endpoint : endpoints(config, domain, purpose).value_or(std::vector<Endpoint>()))
+        found.push_back(endpoint.base + (endpoint.mirror ? " mirror" : ""));
     return found;
 }
 using Texts = std::vector<std::string>;
@@ -38,7 +39,7 @@ TEST(Endpoint, InsecureRegistriesAreHostsAndNets) {
 
 TEST(Endpoint, MirrorsArePulledFromOnly) {
     auto config = quiet();
-    config.mirrors = {"http://m.test/"};
+    config.mirrors["docker.io"] = {"http://m.test/"};
     EXPECT_EQ(bases(config, "docker.io", Purpose::Pull), (Texts{"http://m.test mirror", "https://registry-1.docker.io"}));
     EXPECT_EQ(bases(config, "docker.io", Purpose::Push), (Texts{"https://registry-1.docker.io"}));
     EXPECT_EQ(bases(config, "192.0.2.1", Purpose::Pull).size(), 1u);

@@ -1,5 +1,6 @@
 #include "registry/repository.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "codec/json/value.h"
 #include "http/transfer_abi.h"
@@ -12,7 +13,8 @@ constexpr size_t kManifestLimit = 4 << 20;
 
 http::Headers manifest_headers() {
     http::Headers headers;
-    for (auto type : {oci::media_type::kManifest, oci::media_type::kIndex, oci::media_type::kDockerManifest, oci::media_type::kDockerIndex}) headers.add("Accept", type);
+    for (auto type : {oci::media_type::kManifest, oci::media_type::kIndex, oci::media_type::kDockerManifest, oci::media_type::kDockerIndex})
+        headers.add("Accept", type);
     headers.add("Accept", "application/vnd.docker.distribution.manifest.v1+prettyjws");
     headers.add("Accept", "application/json");
     return headers;
@@ -25,7 +27,8 @@ Result<std::string> media_type_of(std::string_view head, const std::string& byte
     auto document = json::parse(bytes);
     if (!document || !document->is_object()) return fail(ErrorKind::InvalidArgument, "manifest is no JSON object");
     const std::string& inside = (*document)["mediaType"].as_string();
-    if ((*document)["schemaVersion"].as_int() == 1 || head.starts_with("application/vnd.docker.distribution.manifest.v1+")) return std::string("application/vnd.docker.distribution.manifest.v1+prettyjws");
+    if ((*document)["schemaVersion"].as_int() == 1 || head.starts_with("application/vnd.docker.distribution.manifest.v1+"))
+        return std::string("application/vnd.docker.distribution.manifest.v1+prettyjws");
     if (!inside.empty() && !head.empty() && head != inside && head != "application/json" && head != "text/plain" && head != "application/octet-stream")
         return fail(ErrorKind::InvalidArgument, concat("manifest says it is ", quote(inside), ", the registry says ", quote(head)));
     if (!inside.empty()) return inside;
@@ -34,26 +37,44 @@ Result<std::string> media_type_of(std::string_view head, const std::string& byte
 }
 }  // namespace
 
-Result<Endpoint> reachable_endpoint(Session& session, const std::vector<Endpoint>& candidates) {
-    std::optional<Error> failed;
+Result<void> ask_in_turn(Session& session, const std::vector<Endpoint>& candidates, const std::function<Result<void>(const Endpoint&)>& ask) {
+    Result<void> done = fail(ErrorKind::Internal, "no endpoint is configured for this registry");
     for (auto& endpoint : candidates) {
         Repository anything(session, endpoint, "");
-        auto there = anything.connect();
-        if (there) return endpoint;
+        done = anything.connect();
+        if (done) {
+            done = ask(endpoint);
+            if (done || !endpoint.mirror) return done;
+        }
+        if (done.error().is(ErrorKind::Cancelled)) return done;
+        if (endpoint.mirror) {
+            log::info(concat("mirror ", endpoint.base, " is passed over: ", done.error().message()));
+            continue;
+        }
         // A registry that speaks TLS is not asked again without it, and words about its certificate are the ones to show.
-        bool plain = static_cast<http::TransferFault>(there.error().number()) == http::TransferFault::PlainAnswer;
-        bool unreachable = there.error().is(ErrorKind::Unavailable);
-        failed = std::move(there).error();
-        if (!endpoint.mirror && !plain && !unreachable) break;
+        bool plain = static_cast<http::TransferFault>(done.error().number()) == http::TransferFault::PlainAnswer;
+        if (!plain && !done.error().is(ErrorKind::Unavailable)) return done;
     }
-    if (failed) return fail(std::move(*failed));
-    return fail(ErrorKind::Internal, "no endpoint is configured for this registry");
+    return done;
+}
+
+Result<Endpoint> reachable_endpoint(Session& session, const std::vector<Endpoint>& candidates) {
+    Endpoint reached;
+    TRY(ask_in_turn(session, candidates, [&](const Endpoint& endpoint) -> Result<void> {
+        reached = endpoint;
+        return {};
+    }));
+    return reached;
 }
 
 Repository::Repository(Session& session, Endpoint endpoint, std::string path, bool push)
     : session_(session), endpoint_(std::move(endpoint)), path_(std::move(path)), push_(push) {}
 
-std::string Repository::url(std::string_view rest) const { return endpoint_.url(concat("/v2/", path_, rest)); }
+std::string Repository::url(std::string_view rest) const {
+    std::string url = endpoint_.api_url(concat('/', path_, rest));
+    if (!endpoint_.name_space.empty()) url += concat(url.find('?') == url.npos ? "?" : "&", "ns=", percent_encode(endpoint_.name_space));
+    return url;
+}
 
 std::set<std::string> Repository::scopes() const {
     if (path_.empty()) return {};
@@ -62,7 +83,7 @@ std::set<std::string> Repository::scopes() const {
 
 Result<void> Repository::connect() {
     // Whether we may come in is asked with the first real question, whose scope is known.
-    Request request{.url = endpoint_.url("/v2/")};
+    Request request{.url = endpoint_.api_url("/")};
     request.retry = false;
     request.probe = true;
     auto answer = session_.call(endpoint_, request);
@@ -73,7 +94,8 @@ Result<void> Repository::connect() {
 Result<Document> Repository::manifest(const std::string& reference) {
     Request request{.url = url("/manifests/" + reference), .headers = manifest_headers(), .scopes = scopes()};
     auto answer = TRY(session_.call(endpoint_, request));
-    if (answer.body.size() > kManifestLimit) return fail(ErrorKind::InvalidArgument, concat("manifest ", reference, " is larger than ", kManifestLimit, " bytes"));
+    if (answer.body.size() > kManifestLimit)
+        return fail(ErrorKind::InvalidArgument, concat("manifest ", reference, " is larger than ", kManifestLimit, " bytes"));
     auto wanted = Digest::parse(reference);
     std::string promised(answer.headers.get("Docker-Content-Digest"));
     auto told = Digest::parse(promised);
@@ -117,7 +139,8 @@ Result<std::vector<std::string>> Repository::tags() {
         auto open = link.find('<'), close = link.find('>');
         bool more = open != link.npos && close != link.npos && link.find("rel=\"next\"") != link.npos;
         std::string target = more ? resolve_url(answer.url, link.substr(open + 1, close - open - 1)) : "";
-        if (!target.empty() && origin_of(target) != origin_of(next)) return fail(ErrorKind::Forbidden, concat("list of tags leads to another host: ", quote(target)));
+        if (!target.empty() && origin_of(target) != origin_of(next))
+            return fail(ErrorKind::Forbidden, concat("list of tags leads to another host: ", quote(target)));
         next = std::move(target);
     }
     return tags;
@@ -131,7 +154,8 @@ Result<void> Repository::blob(const Digest& digest, uint64_t offset, codec::Sink
     request.head = [&](int status, const http::Headers& headers) -> Result<void> {
         skip = status == 206 ? 0 : offset;  // a registry without ranges sends everything again
         if (status == 206 && !headers.get("Content-Range").starts_with(concat("bytes ", offset, '-')))
-            return fail(ErrorKind::Internal, concat("blob ", digest.text(), ": asked for bytes from ", offset, " on, got ", quote(headers.get("Content-Range"))));
+            return fail(ErrorKind::Internal,
+                        concat("blob ", digest.text(), ": asked for bytes from ", offset, " on, got ", quote(headers.get("Content-Range"))));
         return {};
     };
     request.sink = [&](std::string_view bytes) -> Result<void> {
@@ -157,7 +181,7 @@ Result<bool> Repository::has_blob(const Digest& digest) {
 Result<Repository::Upload> Repository::begin_upload(const Digest& digest, const std::string& from) {
     Request request{.method = "POST", .url = url("/blobs/uploads/"), .headers = {{"Content-Length", "0"}}, .scopes = scopes()};
     if (!from.empty()) {
-        request.url += concat("?mount=", percent_encode(digest.text()), "&from=", percent_encode(from));
+        request.url += concat(request.url.find('?') == request.url.npos ? "?mount=" : "&mount=", percent_encode(digest.text()), "&from=", percent_encode(from));
         request.scopes.insert(concat("repository:", from, ":pull"));
     }
     auto answer = session_.call(endpoint_, request);
@@ -175,26 +199,30 @@ Result<Repository::Upload> Repository::begin_upload(const Digest& digest, const 
     return Upload{false, target};
 }
 
-Result<void> Repository::finish_upload(const Upload& upload, const Digest& digest, uint64_t size, const std::function<Result<std::unique_ptr<codec::Source>>()>& body,
+Result<void> Repository::finish_upload(const Upload& upload, const Digest& digest, uint64_t size,
+                                       const std::function<Result<std::unique_ptr<codec::Source>>()>& body,
                                        const std::function<Result<void>(uint64_t)>& progress) {
     // One PUT with everything: understood by all registries, those included that know no PATCH.
     bool same = origin_of(upload.url) == origin_of(endpoint_.base);
     Endpoint target = endpoint_;
     if (!same) target = {upload.url.substr(0, upload.url.find('/', upload.url.find("://") + 3)), true, TRY(trust_for(session_.config(), host_of(upload.url)))};
-    Request request{.method = "PUT", .url = concat(upload.url, upload.url.find('?') == std::string::npos ? "?" : "&", "digest=", percent_encode(digest.text())),
-                    .headers = {{"Content-Type", "application/octet-stream"}}, .scopes = scopes()};
+    Request request{.method = "PUT",
+                    .url = concat(upload.url, upload.url.find('?') == std::string::npos ? "?" : "&", "digest=", percent_encode(digest.text())),
+                    .headers = {{"Content-Type", "application/octet-stream"}},
+                    .scopes = scopes()};
     request.retry = false;
     request.body_size = static_cast<int64_t>(size);
     if (size == 0) request.headers.add("Content-Length", "0");
-    else request.body = [&]() -> Result<std::function<Result<std::string_view>()>> {
-        std::shared_ptr<codec::Source> source = TRY(body());
-        return std::function<Result<std::string_view>()>([source, sent = uint64_t(0), &progress]() mutable -> Result<std::string_view> {
-            auto piece = TRY(source->pull());
-            sent += piece.size();
-            TRY(progress(sent));
-            return piece;
-        });
-    };
+    else
+        request.body = [&]() -> Result<std::function<Result<std::string_view>()>> {
+            std::shared_ptr<codec::Source> source = TRY(body());
+            return std::function<Result<std::string_view>()>([source, sent = uint64_t(0), &progress]() mutable -> Result<std::string_view> {
+                auto piece = TRY(source->pull());
+                sent += piece.size();
+                TRY(progress(sent));
+                return piece;
+            });
+        };
     auto answer = session_.call(target, request);
     if (!answer) return fail(std::move(answer).error());
     return {};
@@ -204,7 +232,8 @@ Result<void> Repository::put_manifest(const std::string& reference, const std::s
     Request request{.method = "PUT", .url = url("/manifests/" + reference), .headers = {{"Content-Type", media_type}}, .scopes = scopes()};
     request.body_size = static_cast<int64_t>(bytes.size());
     request.body = [&bytes] {
-        return Result<std::function<Result<std::string_view>()>>([rest = std::string_view(bytes)]() mutable -> Result<std::string_view> { return std::exchange(rest, {}); });
+        return Result<std::function<Result<std::string_view>()>>(
+            [rest = std::string_view(bytes)]() mutable -> Result<std::string_view> { return std::exchange(rest, {}); });
     };
     auto answer = session_.call(endpoint_, request);
     if (!answer) return fail(std::move(answer).error());

@@ -60,4 +60,8 @@ private:
 /// Errors: that of the last one asked.
 Result<Endpoint> reachable_endpoint(Session& session, const std::vector<Endpoint>& candidates);
 
+/// Asks `candidates` in turn until one gives what `ask` wants. One that does not answer is passed over, and so is a mirror that
+/// fails, which the log tells; what the registry itself says is the outcome.
+Result<void> ask_in_turn(Session& session, const std::vector<Endpoint>& candidates, const std::function<Result<void>(const Endpoint&)>& ask);
+
 }  // namespace proa::registry

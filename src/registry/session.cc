@@ -68,7 +68,14 @@ Result<Response> Session::exchange(const Endpoint& endpoint, const Request& requ
     transfer.headers = request.headers;
     if (!config_.user_agent.empty()) transfer.headers.set("User-Agent", config_.user_agent);
     if (!authorization.empty()) transfer.headers.set("Authorization", authorization);
-    transfer.trust = origin_of(request.url) == origin_of(endpoint.base) ? endpoint.trust : TRY(trust_for(config_, host_of(request.url)));
+    if (origin_of(request.url) == origin_of(endpoint.base)) {
+        transfer.trust = endpoint.trust;
+        if (endpoint.connect_timeout_ms > 0) transfer.connect_timeout_ms = endpoint.connect_timeout_ms;
+        for (auto& header : endpoint.headers)
+            if (!transfer.headers.has(header.name)) transfer.headers.add(header.name, header.value);
+    } else {
+        transfer.trust = TRY(trust_for(config_, host_of(request.url)));
+    }
     transfer.proxies = config_.proxies;
     transfer.cancelled = cancelled_;
     if (request.body) {
@@ -83,7 +90,8 @@ Result<Response> Session::exchange(const Endpoint& endpoint, const Request& requ
     transfer.sink = [&](std::string_view bytes) -> Result<void> {
         if (good && request.sink) return request.sink(bytes);
         size_t limit = good ? kBodyLimit : kErrorLimit;
-        if (good && response.body.size() + bytes.size() > limit) return fail(ErrorKind::InvalidArgument, concat("answer of ", host_of(request.url), " is larger than ", limit, " bytes"));
+        if (good && response.body.size() + bytes.size() > limit)
+            return fail(ErrorKind::InvalidArgument, concat("answer of ", host_of(request.url), " is larger than ", limit, " bytes"));
         response.body.append(bytes.substr(0, limit - std::min(limit, response.body.size())));
         return {};
     };
@@ -106,7 +114,8 @@ Result<Response> Session::follow(const Endpoint& endpoint, const Request& origin
         if (!is_redirect(response.status) || location.empty()) return response;
         if (hops == kRedirects) return fail(ErrorKind::Internal, concat(described(request, request.url), ": stopped after 10 redirects"));
         std::string target = resolve_url(request.url, location);
-        if (!target.starts_with("https://") && !target.starts_with("http://")) return fail(ErrorKind::Forbidden, concat(described(request, request.url), ": redirect to ", quote(target), " is refused"));
+        if (!target.starts_with("https://") && !target.starts_with("http://"))
+            return fail(ErrorKind::Forbidden, concat(described(request, request.url), ": redirect to ", quote(target), " is refused"));
         if (request.url.starts_with("https://") && !target.starts_with("https://"))
             return fail(ErrorKind::Forbidden, concat(described(request, request.url), ": redirect from https to ", quote(target), " is refused"));
         if (origin_of(target) != origin_of(request.url)) {
@@ -190,7 +199,8 @@ Result<Secret> Session::token(const Endpoint& endpoint, const Challenge& challen
     std::set<std::string> wanted = scopes;
     if (wanted.empty())
         for (auto& scope : split_fields(challenge.parameter("scope"))) wanted.insert(scope);
-    std::string key = concat(endpoint.base, '\n', challenge.parameter("realm"), '\n', challenge.parameter("service"), '\n', join({wanted.begin(), wanted.end()}, " "));
+    std::string key =
+        concat(endpoint.base, '\n', challenge.parameter("realm"), '\n', challenge.parameter("service"), '\n', join({wanted.begin(), wanted.end()}, " "));
     {
         std::lock_guard lock(mutex_);
         auto known = tokens_.find(key);
@@ -214,7 +224,8 @@ Request form_request(const std::string& url, std::string form) {
     request.body_size = static_cast<int64_t>(form.size());
     auto text = std::make_shared<std::string>(std::move(form));
     request.body = [text] {
-        return Result<std::function<Result<std::string_view>()>>([text, rest = std::string_view(*text)]() mutable -> Result<std::string_view> { return std::exchange(rest, {}); });
+        return Result<std::function<Result<std::string_view>()>>(
+            [text, rest = std::string_view(*text)]() mutable -> Result<std::string_view> { return std::exchange(rest, {}); });
     };
     return request;
 }
@@ -223,12 +234,14 @@ Request form_request(const std::string& url, std::string form) {
 Result<Session::Token> Session::fetch_token(const Endpoint& endpoint, const Challenge& challenge, const std::set<std::string>& scopes) {
     std::string realm = challenge.parameter("realm");
     auto& credentials = credentials_at(endpoint);
-    if (!realm.starts_with("https://") && !realm.starts_with("http://")) return fail(ErrorKind::Internal, concat("invalid token auth challenge realm ", quote(realm)));
+    if (!realm.starts_with("https://") && !realm.starts_with("http://"))
+        return fail(ErrorKind::Internal, concat("invalid token auth challenge realm ", quote(realm)));
     if (endpoint.is_https() && endpoint.trust.verify && !realm.starts_with("https://") && !credentials.anonymous())
         return fail(ErrorKind::Forbidden, concat("token server ", quote(realm), " of ", endpoint.base, " is not https: no credentials are sent there"));
     Result<Response> answer = fail(ErrorKind::Internal, "");
     if (!credentials.identity_token.empty()) {
-        std::string form = concat("grant_type=refresh_token&refresh_token=", percent_encode(credentials.identity_token.reveal()), "&client_id=docker", token_query(challenge, scopes));
+        std::string form = concat("grant_type=refresh_token&refresh_token=", percent_encode(credentials.identity_token.reveal()), "&client_id=docker",
+                                  token_query(challenge, scopes));
         answer = follow(endpoint, form_request(realm, form), "");
     } else {
         std::string query;

@@ -1,6 +1,7 @@
 """Registries for the tests of this folder."""
 import shutil
 import tempfile
+import uuid
 
 import pytest
 
@@ -13,6 +14,12 @@ def registry(engine):
     registry = registries.DockerRegistry()
     yield registry
     registry.close()
+
+
+@pytest.fixture
+def repository():
+    """A name that no other test uses."""
+    return "r" + uuid.uuid4().hex[:8] + "/image"
 
 
 @pytest.fixture(scope="session")

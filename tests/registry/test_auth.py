@@ -13,22 +13,10 @@ import pytest
 from support import images, registries
 from support.contexts import build, must_build
 from support.http import Http
-from support.registries import basic_user
+from support.registries import CERTS, auth, basic_user
 from support.waiting import wait_until
 
-CERTS = "/etc/docker/certs.d"
-
-
-def auth(**fields):
-    return [("X-Registry-Auth", base64.urlsafe_b64encode(json.dumps(fields).encode()).decode())]
-
-
 ALICE = {"username": "alice", "password": "s3cret"}
-
-
-@pytest.fixture
-def repository():
-    return "a" + uuid.uuid4().hex[:8] + "/image"
 
 
 def some_layer(seed="x"):

@@ -2,7 +2,6 @@
 import gzip
 import json
 import subprocess
-import uuid
 from urllib.parse import quote
 
 import pytest
@@ -22,11 +21,6 @@ def pull(api, image, tag="", platform=""):
 
 def statuses(answer):
     return [line.get("status") for line in answer.lines()]
-
-
-@pytest.fixture
-def repository():
-    return "r" + uuid.uuid4().hex[:8] + "/image"
 
 
 class TestWords:

@@ -1,6 +1,5 @@
 """docker push: words, what is sent and what is not, and that others can use what came."""
 import json
-import uuid
 from urllib.parse import quote
 
 import pytest
@@ -10,11 +9,6 @@ from support.registries import INDEX, MANIFEST, digest_of
 
 TAR = [("Content-Type", "application/x-tar")]
 ANYBODY = [("X-Registry-Auth", "e30=")]
-
-
-@pytest.fixture
-def repository():
-    return "p" + uuid.uuid4().hex[:8] + "/image"
 
 
 def local_image(api, name, *texts, **config):

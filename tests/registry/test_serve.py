@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import uuid
 
 import pytest
 
@@ -38,11 +37,6 @@ def own(engine):
     yield registry
     assert registry.stop() == 0
     shutil.rmtree(registry.directory)
-
-
-@pytest.fixture
-def repository():
-    return "s" + uuid.uuid4().hex[:8] + "/image"
 
 
 @pytest.mark.proa

@@ -24,6 +24,14 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPT = ", ".join([MANIFEST, INDEX, DOCKER_MANIFEST, "application/vnd.docker.distribution.manifest.list.v2+json"])
 
 
+CERTS = "/etc/docker/certs.d"
+
+
+def auth(**fields):
+    """The header with a user's credentials."""
+    return [("X-Registry-Auth", base64.urlsafe_b64encode(json.dumps(fields).encode()).decode())]
+
+
 def digest_of(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
@@ -145,7 +153,7 @@ class Server:
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_CONNECT = handle_any
 
             def reply(self, status, body=b"", headers=()):
                 self.send_response(status)
