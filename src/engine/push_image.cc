@@ -44,21 +44,21 @@ Result<void> upload(Push& push, const codec::Digest& digest, const std::string& 
         return {};
     }
     Pace pace;
-    auto body = [&]() -> Result<std::unique_ptr<codec::Source>> {
+    auto body = [&](uint64_t offset) -> Result<std::unique_ptr<codec::Source>> {
         struct File : codec::Source {
-            explicit File(os::Fd opened) : fd(std::move(opened)), source(fd.get()) {}
+            File(os::Fd opened, uint64_t offset, uint64_t size) : fd(std::move(opened)), source(fd.get(), offset, size) {}
             Result<std::string_view> pull() override { return source.pull(); }
             os::Fd fd;
-            codec::FdSource source;
+            codec::FileRangeSource source;
         };
-        return std::make_unique<File>(TRY(blobs.open_blob(digest)));
+        return std::make_unique<File>(TRY(blobs.open_blob(digest)), offset, size - offset);
     };
     auto sent = [&](uint64_t bytes) -> Result<void> {
         if (push.progress.cancelled()) return fail(ErrorKind::Cancelled, "context canceled");
         if (shown && (bytes == size || pace.due())) push.progress.moved(id, "Pushing", bytes, size);
         return {};
     };
-    TRY(push.repository.finish_upload(place, digest, size, body, sent));
+    TRY(push.repository.finish_upload(place, {digest, size, body, sent}));
     if (shown) push.progress.say_about(id, "Pushed");
     return {};
 }

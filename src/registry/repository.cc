@@ -178,6 +178,21 @@ Result<bool> Repository::has_blob(const Digest& digest) {
 
 // --- push ---
 
+namespace {
+/// Where an upload goes on, as an answer says; empty when it does not.
+Result<std::string> upload_place(const Endpoint& endpoint, const Response& answer) {
+    std::string_view location = answer.headers.get("Location");
+    if (location.empty()) return std::string();
+    std::string target = resolve_url(answer.url, location);
+    if (endpoint.is_https() && !target.starts_with("https://")) {
+        // Registries behind a proxy that ends TLS name themselves wrongly: the same host over the same scheme is meant.
+        if (host_of(target) != host_of(endpoint.base)) return fail(ErrorKind::Forbidden, concat("upload from https to ", quote(target), " is refused"));
+        target.replace(0, 4, "https");
+    }
+    return target;
+}
+}  // namespace
+
 Result<Repository::Upload> Repository::begin_upload(const Digest& digest, const std::string& from) {
     Request request{.method = "POST", .url = url("/blobs/uploads/"), .headers = {{"Content-Length", "0"}}, .scopes = scopes()};
     if (!from.empty()) {
@@ -188,43 +203,95 @@ Result<Repository::Upload> Repository::begin_upload(const Digest& digest, const 
     if (!answer && !from.empty() && !answer.error().is(ErrorKind::Cancelled)) return begin_upload(digest);  // not even asking was allowed
     if (!answer) return fail(std::move(answer).error());
     if (answer->status == 201) return Upload{true, {}};
-    std::string_view location = answer->headers.get("Location");
-    if (location.empty()) return fail(ErrorKind::Internal, concat("registry gave no place to upload ", digest.text(), " to"));
-    std::string target = resolve_url(answer->url, location);
-    if (endpoint_.is_https() && !target.starts_with("https://")) {
-        // Registries behind a proxy that ends TLS name themselves wrongly: the same host over the same scheme is meant.
-        if (host_of(target) != host_of(endpoint_.base)) return fail(ErrorKind::Forbidden, concat("upload from https to ", quote(target), " is refused"));
-        target.replace(0, 4, "https");
-    }
+    std::string target = TRY(upload_place(endpoint_, *answer));
+    if (target.empty()) return fail(ErrorKind::Internal, concat("registry gave no place to upload ", digest.text(), " to"));
     return Upload{false, target};
 }
 
-Result<void> Repository::finish_upload(const Upload& upload, const Digest& digest, uint64_t size,
-                                       const std::function<Result<std::unique_ptr<codec::Source>>()>& body,
-                                       const std::function<Result<void>(uint64_t)>& progress) {
-    // One PUT with everything: understood by all registries, those included that know no PATCH.
-    bool same = origin_of(upload.url) == origin_of(endpoint_.base);
+namespace {
+std::string with_digest(const std::string& url, const Digest& digest) {
+    return concat(url, url.find('?') == url.npos ? "?" : "&", "digest=", percent_encode(digest.text()));
+}
+
+/// How many bytes have arrived, as `Range: 0-N` says it; nullopt without that. Of nothing at all registries say 0-0.
+std::optional<uint64_t> arrived_bytes(const http::Headers& headers) {
+    std::string_view range = trim_prefix(headers.get("Range"), "bytes=");
+    auto limits = cut(range, "-");
+    auto last = limits && limits->first == "0" ? parse_uint(limits->second) : std::nullopt;
+    if (!last) return std::nullopt;
+    return *last == 0 ? 0 : *last + 1;
+}
+}  // namespace
+
+Result<Response> Repository::send(const std::string& method, const std::string& url, const Outgoing& blob, uint64_t offset, http::Headers headers) {
     Endpoint target = endpoint_;
-    if (!same) target = {upload.url.substr(0, upload.url.find('/', upload.url.find("://") + 3)), true, TRY(trust_for(session_.config(), host_of(upload.url)))};
-    Request request{.method = "PUT",
-                    .url = concat(upload.url, upload.url.find('?') == std::string::npos ? "?" : "&", "digest=", percent_encode(digest.text())),
-                    .headers = {{"Content-Type", "application/octet-stream"}},
-                    .scopes = scopes()};
+    if (origin_of(url) != origin_of(endpoint_.base))
+        target = {url.substr(0, url.find('/', url.find("://") + 3)), true, TRY(trust_for(session_.config(), host_of(url)))};
+    headers.set("Content-Type", "application/octet-stream");
+    Request request{.method = method, .url = url, .headers = std::move(headers), .scopes = scopes()};
     request.retry = false;
-    request.body_size = static_cast<int64_t>(size);
-    if (size == 0) request.headers.add("Content-Length", "0");
+    request.body_size = static_cast<int64_t>(blob.size - offset);
+    if (request.body_size == 0) request.headers.set("Content-Length", "0");
     else
         request.body = [&]() -> Result<std::function<Result<std::string_view>()>> {
-            std::shared_ptr<codec::Source> source = TRY(body());
-            return std::function<Result<std::string_view>()>([source, sent = uint64_t(0), &progress]() mutable -> Result<std::string_view> {
+            std::shared_ptr<codec::Source> source = TRY(blob.body(offset));
+            return std::function<Result<std::string_view>()>([source, sent = offset, &blob]() mutable -> Result<std::string_view> {
                 auto piece = TRY(source->pull());
                 sent += piece.size();
-                TRY(progress(sent));
+                TRY(blob.progress(sent));
                 return piece;
             });
         };
-    auto answer = session_.call(target, request);
-    if (!answer) return fail(std::move(answer).error());
+    return session_.call(target, request);
+}
+
+/// One PUT with everything: understood by all registries, those included that know no PATCH.
+Result<void> Repository::send_whole(const std::string& url, const Outgoing& blob) {
+    TRY(send("PUT", with_digest(url, blob.digest), blob, 0, {}));
+    return {};
+}
+
+/// After a cut: where the upload goes on, and what has arrived of it. The failure is `cut` where the registry cannot say.
+Result<void> Repository::take_up(std::string& url, uint64_t& arrived, const Error& cut) {
+    auto answer = session_.call(endpoint_, {.url = url, .scopes = scopes()});
+    if (!answer && answer.error().is(ErrorKind::Cancelled)) return fail(std::move(answer).error());
+    if (!answer) return fail(cut);
+    auto count = arrived_bytes(answer->headers);
+    auto place = upload_place(endpoint_, *answer);
+    if (!count || !place) return fail(cut);
+    arrived = *count;
+    if (!place->empty()) url = std::move(*place);
+    return {};
+}
+
+Result<void> Repository::finish_upload(const Upload& upload, const Outgoing& blob) {
+    constexpr uint64_t kWorthResuming = 4 << 20;
+    if (blob.size <= kWorthResuming || origin_of(upload.url) != origin_of(endpoint_.base)) return send_whole(upload.url, blob);
+    std::string url = upload.url;
+    int failures = 0;
+    for (uint64_t arrived = 0; arrived < blob.size;) {
+        http::Headers headers;
+        if (arrived > 0) headers.set("Content-Range", concat(arrived, '-', blob.size - 1));
+        auto answer = send("PATCH", url, blob, arrived, std::move(headers));
+        if (answer) {
+            if (std::string place = TRY(upload_place(endpoint_, *answer)); !place.empty()) url = std::move(place);
+            uint64_t now = arrived_bytes(answer->headers).value_or(blob.size);
+            if (now <= arrived || now > blob.size)
+                return fail(ErrorKind::Internal,
+                            concat("upload of ", blob.digest.text(), ": the registry has ", now, " bytes after ", blob.size, " were sent"));
+            arrived = now;
+            continue;
+        }
+        bool refused = answer.error().is(ErrorKind::Internal) || answer.error().is(ErrorKind::NotFound);
+        if (refused && arrived == 0) return send_whole(TRY(begin_upload(blob.digest)).url, blob);  // it knows no PATCH
+        if (!answer.error().is(ErrorKind::Unavailable) || ++failures >= session_.config().attempts) return fail(std::move(answer).error());
+        uint64_t before = arrived;
+        TRY(session_.pause(100 * failures));
+        TRY(take_up(url, arrived, answer.error()));
+        if (arrived > blob.size) return fail(std::move(answer).error());
+        if (arrived > before) failures = 0;
+    }
+    TRY(send("PUT", with_digest(url, blob.digest), blob, blob.size, {}));
     return {};
 }
 

@@ -41,14 +41,25 @@ public:
     };
     /// Begins an upload; with `from` the registry is first asked to take the blob from that repository of its own.
     Result<Upload> begin_upload(const Digest& digest, const std::string& from = {});
-    /// Sends all bytes in one stream and closes the upload. `body` gives them anew for each attempt.
-    Result<void> finish_upload(const Upload& upload, const Digest& digest, uint64_t size, const std::function<Result<std::unique_ptr<codec::Source>>()>& body,
-                               const std::function<Result<void>(uint64_t sent)>& progress);
+    /// A blob to be sent: `body` gives its bytes from an offset on, anew for each attempt; `progress` hears how far it has come.
+    struct Outgoing {
+        Digest digest;
+        uint64_t size = 0;
+        std::function<Result<std::unique_ptr<codec::Source>>(uint64_t offset)> body;
+        std::function<Result<void>(uint64_t sent)> progress;
+    };
+    /// Sends all bytes and closes the upload: a small blob in one request, a larger one in a stream that goes on where it was cut, as
+    /// far as the registry can say what has arrived.
+    /// Errors: Unavailable when it was cut for good: another upload may succeed.
+    Result<void> finish_upload(const Upload& upload, const Outgoing& blob);
     Result<void> put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes);
 
 private:
     std::string url(std::string_view rest) const;
     std::set<std::string> scopes() const;
+    Result<Response> send(const std::string& method, const std::string& url, const Outgoing& blob, uint64_t offset, http::Headers headers);
+    Result<void> send_whole(const std::string& url, const Outgoing& blob);
+    Result<void> take_up(std::string& url, uint64_t& arrived, const Error& cut);
 
     Session& session_;
     Endpoint endpoint_;

@@ -1,5 +1,6 @@
 """docker push: words, what is sent and what is not, and that others can use what came."""
 import json
+import os
 from urllib.parse import quote
 
 import pytest
@@ -114,6 +115,40 @@ def test_round_trip_runs_again(api, registry, repository):
     after = api.get(f"/images/{name}/json").json()
     assert (after["Id"], after["RootFS"]) == (before["Id"], before["RootFS"])
     assert api.wait(api.run("true", image=name)) == 0
+
+
+def large_image(api, name, size=12000000):
+    layer = images.layer(lambda tar: images.add_file(tar, "large", os.urandom(size)))
+    answer = api.post("/images/load?quiet=1", images.archive([([name], images.configuration([layer]), [layer])]), TAR)
+    assert answer.status == 200 and b"errorDetail" not in answer.body
+    return layer
+
+
+def test_each_upload_is_cut(api, serve):
+    """It goes on where it ended, so that a layer gets through that no connection lasts for."""
+    taker = registries.Taker(serve, cut=1500000)
+    layer = large_image(api, f"{taker.address}/x:1")
+    assert "errorDetail" not in push(api, f"{taker.address}/x", "1").text
+    assert taker.blobs[digest_of(layer)] == layer
+    assert taker.received <= 1.05 * sum(map(len, taker.blobs.values()))
+    assert sum(method == "PATCH" for method, _, _ in taker.server.requests) >= 8
+
+
+def test_a_registry_that_knows_no_patch(api, serve):
+    taker = registries.Taker(serve, cut=0)
+    layer = large_image(api, f"{taker.address}/x:1")
+    assert "errorDetail" not in push(api, f"{taker.address}/x", "1").text
+    assert taker.blobs[digest_of(layer)] == layer
+
+
+def test_a_registry_that_cannot_say_what_arrived(api, serve):
+    """It is sent anew, a few times, and then the failure is told."""
+    taker = registries.Taker(serve, cut=1500000, tells=False)
+    layer = large_image(api, f"{taker.address}/x:1")
+    assert "errorDetail" in push(api, f"{taker.address}/x", "1").text
+    taker.cut = None
+    assert "errorDetail" not in push(api, f"{taker.address}/x", "1").text
+    assert taker.blobs[digest_of(layer)] == layer
 
 
 def test_events(api, registry, repository, events):

@@ -195,6 +195,65 @@ class Server:
         self.server.server_close()
 
 
+class Taker:
+    """A stand-in registry that takes pushes; `cut` bytes of each PATCH are read, then the connection ends. 0: it knows no PATCH."""
+
+    def __init__(self, serve, cut=None, tells=True):
+        self.uploads, self.blobs, self.received, self.cut, self.tells = {}, {}, 0, cut, tells
+        self.server = serve(self.answer)
+        self.address = self.server.address
+
+    def answer(self, request):
+        url = urllib.parse.urlsplit(request.path)
+        kind, name = url.path.split("/")[-2:]
+        if url.path == "/v2/":
+            return request.reply(200, b"{}")
+        if request.command == "HEAD":
+            return request.reply(200 if name in self.blobs else 404)
+        if kind == "manifests":
+            request.read_body()
+            return request.reply(201)
+        if request.command == "POST":
+            name = str(len(self.uploads))
+            self.uploads[name] = b""
+            return request.reply(202, b"", self.place(request, name))
+        return getattr(self, request.command.lower())(request, name, urllib.parse.parse_qs(url.query))
+
+    def place(self, request, name):
+        location = request.path.split("?")[0].rsplit("/", 1)[0] + "/" + name
+        return {"Location": location, "Range": f"0-{max(len(self.uploads[name]), 1) - 1}"}
+
+    def take(self, request, name, limit=None):
+        size = int(request.headers.get("Content-Length") or 0)
+        data = request.rfile.read(size if limit is None else min(size, limit))
+        self.uploads[name] += data
+        self.received += len(data)
+        return len(data) == size
+
+    def patch(self, request, name, _):
+        if self.cut == 0:
+            request.read_body()
+            return request.reply_json(405, {"errors": [{"code": "UNSUPPORTED", "message": "the operation is unsupported"}]})
+        start = request.headers.get("Content-Range", "0-").split("-")[0]
+        assert int(start) == len(self.uploads[name])
+        if self.take(request, name, self.cut):
+            return request.reply(202, b"", self.place(request, name))
+        request.close_connection = True
+
+    def get(self, request, name, _):
+        if not self.tells:
+            return request.reply_json(404, {"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "blob upload unknown to registry"}]})
+        return request.reply(204, b"", self.place(request, name))
+
+    def put(self, request, name, query):
+        self.take(request, name)
+        data = self.uploads[name]
+        if digest_of(data) != query["digest"][0]:
+            return request.reply_json(400, {"errors": [{"code": "DIGEST_INVALID", "message": "provided digest did not match uploaded content"}]})
+        self.blobs[digest_of(data)] = data
+        return request.reply(201)
+
+
 class Shelf:
     """What a stand-in registry has: blobs and manifests of any bytes, by the names a test gives them."""
 
