@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 
+import image_rows
 from harness import Failed, median, pss
 from peers import IMAGE
 
@@ -319,5 +320,9 @@ class Bench:
             with open(f"{root}/block{number}", "wb") as file:
                 file.write(os.urandom(10 << 20))
 
+    def images(self):
+        """import, push, pull, save and load of a large image."""
+        return image_rows.measure(self, Row)
 
-GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build"]
+
+GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build", "images"]
