@@ -76,6 +76,46 @@ def test_each_connection_is_cut(api, serve):
     assert max(faulty.asked.values()) >= 15
 
 
+def test_a_bad_network(api, serve):
+    """5 MB a connection, refusals in between, and a redirect to another host for each second request: no byte comes twice, no credential goes there."""
+    chance = random.Random(3)
+
+    def send(self, request, data, nth):
+        if chance.random() < 0.2:
+            return request.reply(chance.choice([500, 502, 503, 429]), b"later", {"Retry-After": "0"})
+        if nth % 2 == 0 and request.headers["Host"] == self.address:
+            return request.reply(307, b"", {"Location": f"http://{other.address}{request.path}"})
+        return self.part(request, data, 5000000)
+
+    faulty = Faulty(serve, send)
+    other = serve(faulty.answer, host="127.0.0.2")
+    faulty.shelf.image("1", [noise(18000000, 1), noise(11000000, 2), noise(9000000, 3)])
+    total = sum(map(len, faulty.shelf.blobs.values()))
+    answer = api.post(f"/images/create?fromImage={quote(faulty.address)}/x:1", None, registries.auth(username="alice", password="s3cret"))
+    assert outcome(answer).startswith("Status: Downloaded newer")
+    assert faulty.sent <= 1.05 * total
+    assert other.requests and not any("Authorization" in headers for _, _, headers in other.requests)
+
+
+@pytest.mark.parametrize("seconds", [100] if os.environ.get("PROA_TEST_STALL") else [0.5])
+def test_a_connection_that_stalls(engine, serve, seconds):
+    """Half a second is waited for; more than a minute (PROA_TEST_STALL=1) without a byte is taken for a cut."""
+    hold = threading.Event()
+
+    def send(self, request, data, nth):
+        if nth > 1 or seconds < 1:
+            time.sleep(min(seconds, 1))
+            return self.part(request, data)
+        self.part(request, data, 60000)
+        request.wfile.flush()
+        hold.wait(seconds)
+
+    faulty = Faulty(serve, send)
+    faulty.shelf.image("1", [noise(100000)])
+    assert outcome(pull(Http(engine.socket, timeout=120), f"{faulty.address}/x:1")).startswith("Status: Downloaded newer")
+    hold.set()
+
+
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_while_of_refusals(api, serve, status):
     def send(self, request, data, nth):

@@ -118,13 +118,16 @@ def hostile_layers(chance, canary):
         yield images.layer(lambda tar: (entry(tar, "dir", tarfile.SYMTYPE, os.path.dirname(name) or "/"), entry(tar, "dir/" + os.path.basename(canary))))
         yield images.layer(lambda tar: (entry(tar, "l", tarfile.SYMTYPE, name), entry(tar, "h", tarfile.LNKTYPE, "l"), entry(tar, "h")))
         yield images.layer(lambda tar: entry(tar, os.path.join(os.path.dirname(name), ".wh." + os.path.basename(name))))
-    for number in range(25):
+    for number in range(215):
         parts = [chance.choice(["a", "b", "..", ".", "", "c" * 260, ".wh..wh..opq", ".wh..", "\u00fc", "dev"]) for _ in range(chance.randrange(1, 8))]
         kind = chance.choice([tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
         yield images.layer(lambda tar: entry(tar, "/".join(parts), kind, "/".join(reversed(parts)), devmajor=1, devminor=3))
     yield images.layer(lambda tar: [entry(tar, "d/" * n, tarfile.DIRTYPE) for n in (10, 500, 2000)])
     yield images.layer(lambda tar: entry(tar, "x", pax_headers={"path": "../" * 8 + canary.lstrip("/")}))
     yield images.layer(lambda tar: entry(tar, "x", pax_headers={"SCHILY.xattr.trusted.overlay.redirect": "/etc"}))
+    yield images.layer(lambda tar: entry(tar, "x", pax_headers={"comment": "y" * (3 << 20)}))
+    yield images.layer(lambda tar: entry(tar, "/".join("z" * 200 for _ in range(40))))
+    yield images.layer(lambda tar: [entry(tar, f"x{number}", pax_headers={f"SCHILY.xattr.user.n{index}": "v" * 60000 for index in range(20)}) for number in range(3)])
 
 
 def test_hostile_layers_touch_nothing(api, engine, serve, tmp_path):
@@ -137,9 +140,32 @@ def test_hostile_layers_touch_nothing(api, engine, serve, tmp_path):
         shelf.image(f"t{number}", [layer])
         names.append(f"t{number}")
     server = serve(shelf.answer)
-    assert len(names) > 100
+    assert len(names) >= 300
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda name: pull(Http(engine.socket), f"{server.address}/x:{name}"), names))
+    assert all(answer.status in (200, 400, 404, 500) for answer in answers)
+    assert open(canary).read() == "alive" and os.listdir(tmp_path) == ["canary"]
+    assert engine.alive()
+
+
+def test_hostile_archives_touch_nothing(api, engine, tmp_path):
+    """The same layers by docker load, and archives whose own entries lead out."""
+    canary = str(tmp_path / "canary")
+    with open(canary, "w") as file:
+        file.write("alive")
+    configuration, layer = good_parts()
+    archives = [images.archive([([f"hostile:{number}"], images.configuration([data]), [data])]) for number, data in enumerate(hostile_layers(random.Random(6), canary))]
+    for name in [*("../" * depth + canary.lstrip("/") for depth in range(12)), canary, "blobs/sha256/../../" + canary]:
+        for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
+            def outer(tar):
+                info = tarfile.TarInfo(name if kind == tarfile.REGTYPE else "layer.tar")
+                info.type, info.linkname, info.size = kind, name, 5 if kind == tarfile.REGTYPE else 0
+                tar.addfile(info, io.BytesIO(b"owned") if kind == tarfile.REGTYPE else None)
+                images.add_file(tar, "c.json", configuration)
+                images.add_file(tar, "manifest.json", json.dumps([{"Config": "c.json", "RepoTags": ["hostile:outer"], "Layers": ["layer.tar" if kind != tarfile.REGTYPE else name]}]).encode())
+            archives.append(images.layer(outer))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda data: Http(engine.socket).post("/images/load", data, [("Content-Type", "application/x-tar")]), archives))
     assert all(answer.status in (200, 400, 404, 500) for answer in answers)
     assert open(canary).read() == "alive" and os.listdir(tmp_path) == ["canary"]
     assert engine.alive()
