@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/routes.h"
+#include "base/log.h"
 #include "engine/disk_usage.h"
 #include "engine/explain_container.h"
 #include "engine/find_image.h"
@@ -103,9 +104,29 @@ Result<void> disk_usage(Call& call, Parts& parts) {
     return call.respond_json(200, json::print(answer));
 }
 
+/// `proa system fsck`.
+Result<void> check_storage(Call& call, Parts& parts) {
+    auto report = TRY(parts.images.check(call.flag("repair"), [&](const std::string&) -> Result<void> {
+        if (call.exchange().client_gone()) return fail(ErrorKind::Cancelled, "context canceled");
+        return {};
+    }));
+    json::Array damages;
+    for (auto& damage : report.damages) {
+        log::warn(concat("fsck: ", damage.kind, " ", damage.name, ": ", damage.reason, damage.action.empty() ? "" : "; ", damage.action));
+        damages.emplace_back(json::Object{{"Kind", damage.kind},
+                                          {"Name", damage.name},
+                                          {"Reason", damage.reason},
+                                          {"Images", json::Value::strings(damage.images)},
+                                          {"Action", damage.action}});
+    }
+    return call.respond_json(
+        200, json::print(json::Object{{"Blobs", report.blobs}, {"Layers", report.layers}, {"Bytes", report.bytes}, {"Damage", std::move(damages)}}));
+}
+
 }  // namespace
 
 void add_usage_routes(Router& router, Parts& parts) {
+    router.post("/system/fsck", [&parts](Call& call) { return check_storage(call, parts); });
     router.get("/system/df", [&parts](Call& call) { return disk_usage(call, parts); });
     router.get("/containers/{name}/why", [&parts](Call& call) -> Result<void> {
         auto container = TRY(parts.containers.find(call.parameter("name")));

@@ -146,6 +146,7 @@ std::span<const Place> places() {
         {"system", {"dial-stdio"}, &kDialStdio, false, true},
         {"system", {"df"}, &kSystemDf},
         {"system", {"events"}, &kEvents},
+        {"system", {"fsck"}, &kSystemFsck},
         {"system", {"info"}, &kInfo},
         {"system", {"prune"}, &kSystemPrune},
         {"volume", {"clone"}, &kVolumeClone},

@@ -8,7 +8,7 @@ extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContextCreate, kC
     kContextShow, kContextUpdate, kContextUse, kContainerInspect, kContainerPrune, kCopy, kCreate, kDialStdio, kDiff, kEvents, kExec, kExport, kHistory,
     kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogin, kLogout, kLogs, kManifestAnnotate, kManifestCreate, kManifestInspect,
     kManifestPush, kManifestRemove, kNetworkConnect, kNetworkCreate, kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause,
-    kPort, kPs, kPull, kPush, kRegistryServe, kRemove, kRemoveImage, kRename, kRestart, kRun, kSave, kSearch, kStart, kStats, kStop, kSystemDf, kSystemPrune,
+    kPort, kPs, kPull, kPush, kRegistryServe, kRemove, kRemoveImage, kRename, kRestart, kRun, kSave, kSearch, kStart, kStats, kStop, kSystemDf, kSystemFsck, kSystemPrune,
     kTag, kTop, kUnpause, kUpdate, kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune,
     kVolumeRemove, kVolumeRename, kVolumeSnapshot, kVolumeUpdate, kWait, kWhy, kCompletion;
 

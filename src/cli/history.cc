@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "client/images.h"
 
 namespace proa::cli {
 
@@ -14,7 +15,8 @@ const Flag kFlags[] = {
     {"platform", 0, FlagType::String, "Show history for the given platform (os[/arch[/variant]], e.g. linux/amd64)"},
     {"quiet", 'q', FlagType::Bool, "Only show image IDs"},
 };
-const Column kColumns[] = {{"ID", "IMAGE"}, {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"}, {"CreatedBy", "CREATED BY"}, {"Size", "SIZE"}, {"Comment", "COMMENT"}};
+const Column kColumns[] = {{"ID", "IMAGE"},  {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"}, {"CreatedBy", "CREATED BY"},
+                           {"Size", "SIZE"}, {"Comment", "COMMENT"}};
 
 /// RFC 3339 in local time.
 std::string local_rfc3339(int64_t unix_seconds) {
@@ -35,7 +37,7 @@ Result<int> run(Invocation& call) {
     auto format = TRY(Format::make(flags.text("format"), {table, "{{.ID}}", ""}, quiet));
     client::Client& engine = *TRY(ready_engine(call));
     client::Parameters query;
-    if (auto platform = flags.text("platform"); !platform.empty()) query.emplace_back("platform", platform);
+    if (auto platform = flags.text("platform"); !platform.empty()) query.emplace_back("platform", TRY(client::platform_parameter(platform)));
     json::Value layers = TRY(engine.json({.path = concat("/images/", call.arguments[0], "/history"), .query = query}));
     std::vector<Row> rows;
     for (auto& layer : layers.as_array()) {

@@ -6,6 +6,7 @@
 #include "cli/create_container.h"
 #include "cli/file_transfer.h"
 #include "cli/progress.h"
+#include "client/images.h"
 #include "schema/oci/reference.h"
 
 namespace proa::cli {
@@ -27,15 +28,6 @@ const Flag kImportFlags[] = {
     {"platform", 0, FlagType::String, "Set platform if server is multi-platform capable"},
 };
 
-std::string platform_json(const std::string& text) {
-    auto parts = split(text, '/');
-    json::Object platform;
-    if (parts.size() > 1) platform.set("architecture", parts[1]);
-    platform.set("os", parts[0]);
-    if (parts.size() > 2) platform.set("variant", parts[2]);
-    return json::print(json::Value(std::move(platform)));
-}
-
 Result<int> load(Invocation& call) {
     auto& flags = call.flags;
     std::string path = flags.text("input");
@@ -43,8 +35,9 @@ Result<int> load(Invocation& call) {
     os::Fd input = TRY(open_input(path.empty() ? "-" : path));
     client::Client& engine = *TRY(ready_engine(call));
     bool quiet = flags.is("quiet") || !::isatty(STDOUT_FILENO);
-    client::Call request{.method = "POST", .path = "/images/load", .query = {{"quiet", quiet ? "1" : "0"}}, .chunked = true, .content_type = "application/x-tar"};
-    for (auto& platform : flags.list("platform")) request.query.emplace_back("platform", platform_json(platform));
+    client::Call request{
+        .method = "POST", .path = "/images/load", .query = {{"quiet", quiet ? "1" : "0"}}, .chunked = true, .content_type = "application/x-tar"};
+    for (auto& platform : flags.list("platform")) request.query.emplace_back("platform", TRY(client::platform_parameter(platform)));
     auto answer = TRY(send_file(engine, request, input.get()));
     TRY(show_progress(answer, STDOUT_FILENO, false));
     return 0;
@@ -58,7 +51,7 @@ Result<int> save(Invocation& call) {
     client::Client& engine = *TRY(ready_engine(call));
     client::Call request{.path = "/images/get"};
     for (auto& name : call.arguments) request.query.emplace_back("names", name);
-    for (auto& platform : flags.list("platform")) request.query.emplace_back("platform", platform_json(platform));
+    for (auto& platform : flags.list("platform")) request.query.emplace_back("platform", TRY(client::platform_parameter(platform)));
     if (!path.empty()) TRY_WRAP("failed to save image", check_output_path(path));
     auto answer = TRY(engine.stream(request));
     TRY(receive_file(answer, path));
@@ -95,6 +88,7 @@ Result<int> import_image(Invocation& call) {
 
 const Command kLoad = {"[OPTIONS]", "Load an image from a tar archive or STDIN", kLoadFlags, kNoArguments, load};
 const Command kSave = {"[OPTIONS] IMAGE [IMAGE...]", "Save one or more images to a tar archive (streamed to STDOUT by default)", kSaveFlags, at_least(1), save};
-const Command kImport = {"[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Import the contents from a tarball to create a filesystem image", kImportFlags, at_least(1), import_image};
+const Command kImport = {"[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Import the contents from a tarball to create a filesystem image", kImportFlags,
+                         at_least(1), import_image};
 
 }  // namespace proa::cli

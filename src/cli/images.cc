@@ -1,7 +1,11 @@
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/image_tree.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "client/images.h"
@@ -20,9 +24,17 @@ const Flag kFlags[] = {
     {"tree", 0, FlagType::Bool, "List multi-platform images as a tree", nullptr, "", kHidden},
 };
 
-const Column kColumns[] = {{"ID", "IMAGE ID"}, {"Repository", "REPOSITORY"}, {"Tag", "TAG"}, {"Digest", "DIGEST"}, {"CreatedSince", "CREATED"},
-                           {"CreatedAt", "CREATED AT"}, {"Size", "SIZE"}, {"Containers", "CONTAINERS"}, {"VirtualSize", "SIZE"},
-                           {"SharedSize", "SHARED SIZE"}, {"UniqueSize", "UNIQUE SIZE"}};
+const Column kColumns[] = {{"ID", "IMAGE ID"},
+                           {"Repository", "REPOSITORY"},
+                           {"Tag", "TAG"},
+                           {"Digest", "DIGEST"},
+                           {"CreatedSince", "CREATED"},
+                           {"CreatedAt", "CREATED AT"},
+                           {"Size", "SIZE"},
+                           {"Containers", "CONTAINERS"},
+                           {"VirtualSize", "SIZE"},
+                           {"SharedSize", "SHARED SIZE"},
+                           {"UniqueSize", "UNIQUE SIZE"}};
 
 struct ImageName {
     std::string repository, tag, digest;
@@ -93,9 +105,22 @@ Row make_row(const json::Value& image, const ImageName& name, bool truncate) {
     return row;
 }
 
+Result<int> show_tree(Invocation& call) {
+    auto& flags = call.flags;
+    for (auto name : {"quiet", "no-trunc", "digests", "format"})
+        if (flags.changed(name)) return fail(ErrorKind::InvalidArgument, concat("--", std::string_view(name), " is not yet supported with --tree"));
+    client::Filters filters = collect_filters(flags.list("filter"));
+    if (!call.arguments.empty()) filters["reference"].push_back(call.arguments[0]);
+    client::Client& engine = *TRY(ready_engine(call));
+    struct winsize size{};
+    bool terminal = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    put(image_tree(TRY(client::list_images(engine, flags.is("all"), filters, true)), terminal ? size.ws_col : 80));
+    return 0;
+}
+
 Result<int> run(Invocation& call) {
     auto& flags = call.flags;
-    if (flags.is("tree")) return fail(ErrorKind::Unsupported, "--tree is not supported by this build");
+    if (flags.is("tree")) return show_tree(call);
     bool quiet = flags.is("quiet"), digests = flags.is("digests");
     std::string chosen = list_format(call, "imagesFormat");
     if (quiet && !flags.changed("format")) chosen.clear();

@@ -53,13 +53,7 @@ Result<int> push(Invocation& call) {
     }
     client::Client& engine = *TRY(ready_engine(call));
     std::string auth = client::registry_auth(call.session.config(), reference.domain), platform;
-    if (auto text = flags.text("platform"); !text.empty()) {
-        auto parts = split(text, '/');
-        json::Object wanted{{"os", parts[0]}};
-        if (parts.size() > 1) wanted.set("architecture", parts[1]);
-        if (parts.size() > 2) wanted.set("variant", parts[2]);
-        platform = json::print(json::Value(std::move(wanted)));
-    }
+    if (auto text = flags.text("platform"); !text.empty()) platform = TRY(client::platform_parameter(text));
     auto answer = TRY(client::push_image(engine, reference.familiar_name(), reference.tag, platform, auth));
     TRY(show_progress(answer, STDOUT_FILENO, flags.is("quiet")));
     if (flags.is("quiet")) put_line(reference.text());

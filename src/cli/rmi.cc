@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli/commands.h"
+#include "client/images.h"
 #include "schema/oci/reference.h"
 
 namespace proa::cli {
@@ -20,14 +21,7 @@ Result<int> run(Invocation& call) {
         client::Call request{.method = "DELETE", .path = "/images/" + name};
         if (force) request.query.emplace_back("force", "1");
         if (flags.is("no-prune")) request.query.emplace_back("noprune", "1");
-        for (auto& platform : flags.list("platform")) {
-            auto parts = split(platform, '/');
-            json::Object wanted;
-            if (parts.size() > 1) wanted.set("architecture", parts[1]);
-            wanted.set("os", parts[0]);
-            if (parts.size() > 2) wanted.set("variant", parts[2]);
-            request.query.emplace_back("platforms", json::print(json::Value(std::move(wanted))));
-        }
+        for (auto& platform : flags.list("platform")) request.query.emplace_back("platforms", TRY(client::platform_parameter(platform)));
         auto answer = engine.json(request);
         if (!answer) {
             fatal |= !answer.error().is(ErrorKind::NotFound);
@@ -51,7 +45,8 @@ Result<int> tag(Invocation& call) {
     client::Client& engine = *TRY(ready_engine(call));
     auto target = oci::Reference::parse(call.arguments[1]);
     if (!target)
-        return fail(ErrorKind::InvalidArgument, concat("Error parsing reference: ", quote(call.arguments[1]), " is not a valid repository/tag: ", target.error().message()));
+        return fail(ErrorKind::InvalidArgument,
+                    concat("Error parsing reference: ", quote(call.arguments[1]), " is not a valid repository/tag: ", target.error().message()));
     if (!target->digest.empty()) return fail(ErrorKind::InvalidArgument, "refusing to create a tag with a digest reference");
     auto full = target->with_default_tag();
     TRY(engine.text({.method = "POST", .path = concat("/images/", call.arguments[0], "/tag"), .query = {{"repo", full.familiar_name()}, {"tag", full.tag}}}));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "schema/oci/image.h"
 
 extern char** environ;
 
@@ -56,9 +57,7 @@ json::Value stored_entry(const json::Value& auths, std::string_view server) {
     return {};
 }
 
-std::string base64_url(std::string_view text) {
-    return replace_all(replace_all(base64(text), "+", "-"), "/", "_");
-}
+std::string base64_url(std::string_view text) { return replace_all(replace_all(base64(text), "+", "-"), "/", "_"); }
 }  // namespace
 
 std::string registry_auth(const ConfigFile& config, std::string_view domain) {
@@ -104,32 +103,33 @@ namespace {
 HeaderList auth_header(const std::string& auth) { return auth.empty() ? HeaderList{} : HeaderList{{"X-Registry-Auth", auth}}; }
 }  // namespace
 
-Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform,
-                              const std::string& auth) {
+Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& auth) {
     Call call{.method = "POST", .path = "/images/create", .query = {{"fromImage", std::string(repository)}}, .headers = auth_header(auth)};
     if (!tag.empty()) call.query.emplace_back("tag", tag);
     if (!platform.empty()) call.query.emplace_back("platform", to_lower(platform));
     return engine.stream(call);
 }
 
-Result<Connection> push_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform,
-                              const std::string& auth) {
+Result<Connection> push_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& auth) {
     Call call{.method = "POST", .path = concat("/images/", repository, "/push"), .headers = {{"X-Registry-Auth", auth.empty() ? base64_url("{}") : auth}}};
     if (!tag.empty()) call.query.emplace_back("tag", tag);
     if (!platform.empty()) call.query.emplace_back("platform", platform);
     return engine.stream(call);
 }
 
-Result<json::Value> list_images(Client& engine, bool all, const Filters& filters) {
+Result<json::Value> list_images(Client& engine, bool all, const Filters& filters, bool manifests) {
     Parameters query;
     if (all) query.emplace_back("all", "1");
+    if (manifests) query.emplace_back("manifests", "1");
     if (auto text = filters_text(filters); !text.empty()) query.emplace_back("filters", text);
     return engine.json(Call{.path = "/images/json", .query = std::move(query)});
 }
 
+Result<std::string> platform_parameter(const std::string& text) { return json::encode(TRY(oci::Platform::parse(text)).normalized()); }
+
 Result<std::string> inspect_image_text(Client& engine, std::string_view name, std::string_view platform) {
     Parameters query;
-    if (!platform.empty()) query.emplace_back("platform", platform);
+    if (!platform.empty()) query.emplace_back("platform", TRY(platform_parameter(std::string(platform))));
     return engine.text(Call{.path = concat("/images/", name, "/json"), .query = std::move(query)});
 }
 

@@ -9,11 +9,12 @@ namespace proa::client {
 std::string registry_auth(const ConfigFile& config, std::string_view domain);
 
 /// The progress stream of a pull of one tag or digest; `all_tags` leaves both out.
-Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform,
-                              const std::string& registry_auth);
-Result<Connection> push_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform,
-                              const std::string& registry_auth);
-Result<json::Value> list_images(Client& engine, bool all, const Filters& filters);
+Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& registry_auth);
+Result<Connection> push_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& registry_auth);
+/// With `manifests` each image lists those it has.
+Result<json::Value> list_images(Client& engine, bool all, const Filters& filters, bool manifests = false);
+/// "linux/arm64" as requests take it.
+Result<std::string> platform_parameter(const std::string& text);
 Result<std::string> inspect_image_text(Client& engine, std::string_view name, std::string_view platform = {});
 
 }  // namespace proa::client

@@ -17,7 +17,12 @@ constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 class StageBuilder {
 public:
     StageBuilder(BuildContext& build, size_t index, int first_step, int steps)
-        : build_(build), index_(index), stage_(build.program.stages[index]), step_(first_step), steps_(steps), lease_(build.parts.images.lease()),
+        : build_(build),
+          index_(index),
+          stage_(build.program.stages[index]),
+          step_(first_step),
+          steps_(steps),
+          lease_(build.parts.images.lease()),
           variables_(build.request.arguments, build::platform_arguments(build.platform, stage_.name.empty() ? concat(index) : stage_.name)) {}
 
     Result<void> run() {
@@ -140,7 +145,8 @@ private:
         if (auto* arg = std::get_if<dockerfile::Arg>(&command.what)) return declare(*arg, lookup);
         if (auto* run = std::get_if<dockerfile::Run>(&command.what)) return run_command(*run, lookup);
         if (auto* copy = std::get_if<dockerfile::Copy>(&command.what)) return copy_command(*copy, lookup);
-        if (auto* workdir = std::get_if<dockerfile::Workdir>(&command.what)) return change_directory(TRY(dockerfile::expand(workdir->path, lookup, build_.program.escape)));
+        if (auto* workdir = std::get_if<dockerfile::Workdir>(&command.what))
+            return change_directory(TRY(dockerfile::expand(workdir->path, lookup, build_.program.escape)));
         StageState before = state_;
         auto configured = TRY(build::configure(command, state_.config, command_set_, lookup, build_.program.escape));
         return commit(before, build::history_text(state_.config, configured.summary), "", [](auto&) { return std::optional<store::LayerWriter::Written>(); });
@@ -217,8 +223,8 @@ private:
         std::string created_by = join(work.words, " ");
         if (!arguments.empty()) created_by = concat('|', arguments.size(), ' ', join(arguments, " "), ' ', created_by);
         // What the outcome depends on beside the files: all but labels, ports and the like.
-        std::string key = concat("run\n", created_by, '\n', join(environment, "\n"), "\n\n", state_.config.config.user, '\n', state_.config.config.working_dir, '\n',
-                                 run.network, '\n', run.security, '\n', mounts.key);
+        std::string key = concat("run\n", created_by, '\n', join(environment, "\n"), "\n\n", state_.config.config.user, '\n', state_.config.config.working_dir,
+                                 '\n', run.network, '\n', run.security, '\n', mounts.key);
         key += script;
         for (auto& word : work.words) key += concat(word.size(), ':', word);
         return commit(before, created_by, key, [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
@@ -269,11 +275,13 @@ private:
         for (auto& part : work.parts) count += part.items.size();
         if (count == 0) return fail(ErrorKind::InvalidArgument, concat(name, " failed: no source files were specified"));
         if (count > 1 && !directory)
-            return fail(ErrorKind::InvalidArgument, concat("When using ", name, " with more than one source file, the destination must be a directory and end with a /"));
+            return fail(ErrorKind::InvalidArgument,
+                        concat("When using ", name, " with more than one source file, the destination must be a directory and end with a /"));
         std::string hash = TRY(hash_sources(work, count, !copy.from.empty()));
         std::string created_by = concat(join(build::shell_of(state_.config), " "), " #(nop) ", name, ' ', chown.empty() ? "" : concat("--chown=", chown, ' '),
                                         chmod.empty() ? "" : concat("--chmod=", chmod, ' '), hash, " in ", work.destination, ' ');
-        std::string key = concat("copy\n", created_by, '\n', copy.parents, copy.from.empty(), copy.unpack ? (*copy.unpack ? "u" : "n") : "", '\n', join(excludes, "\n"));
+        std::string key =
+            concat("copy\n", created_by, '\n', copy.parents, copy.from.empty(), copy.unpack ? (*copy.unpack ? "u" : "n") : "", '\n', join(excludes, "\n"));
         return commit(before, created_by, key, [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
             ScratchDirectory scratch = TRY(ScratchDirectory::make(build_.scratch));
             auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path()));
@@ -380,7 +388,8 @@ private:
     bool cache_allowed() const {
         auto& stages = build_.request.no_cache_stages;
         if (build_.request.no_cache) return false;
-        return stages.empty() || std::none_of(stages.begin(), stages.end(), [&](auto& name) { return equals_ignoring_case(name, stage_.name) || name == concat(index_); });
+        return stages.empty() ||
+               std::none_of(stages.begin(), stages.end(), [&](auto& name) { return equals_ignoring_case(name, stage_.name) || name == concat(index_); });
     }
 
     std::string chain(const StageState& state) const {
@@ -402,7 +411,8 @@ private:
         }
         state_with_parent(before);
         auto layer = TRY(make(lease_));
-        TRY(finish(before, created_by, layer ? std::optional(std::pair(store::layer_descriptor(*layer), layer->diff_id)) : std::nullopt, step_time(), files_key.empty()));
+        TRY(finish(before, created_by, layer ? std::optional(std::pair(store::layer_descriptor(*layer), layer->diff_id)) : std::nullopt, step_time(),
+                   files_key.empty()));
         remember(exact, created_by, layer.has_value(), layer ? static_cast<int64_t>(layer->size) : 0);
         if (!loose.empty()) remember(loose, created_by, layer.has_value(), layer ? static_cast<int64_t>(layer->size) : 0);
         return {};
@@ -427,7 +437,8 @@ private:
     Time step_time() const { return build_.epoch ? Time{*build_.epoch, 0} : now(); }
 
     void remember(const std::string& key, const std::string& description, bool layer, int64_t size) {
-        build_.parts.builds.put({.key = key, .image = state_.image.text(), .layer = layer, .description = description, .created = now(), .last_used = now(), .size = size});
+        build_.parts.builds.put(
+            {.key = key, .image = state_.image.text(), .layer = layer, .description = description, .created = now(), .last_used = now(), .size = size});
     }
 
     Result<bool> take_cached(const StageState& before, const std::string& created_by, const std::string& exact, const std::string& loose) {
@@ -451,14 +462,16 @@ private:
         auto image = record ? build_.parts.images.find(Digest::parse(record->image).value_or(Digest())) : nullptr;
         auto* manifest = image ? image->manifest() : nullptr;
         if (!manifest || !manifest->available || (record->layer && manifest->layers.empty())) {
-            explain(record ? "Not from the cache: the image with its files is gone" : "Not from the cache: the command, its variables, its sources or the files below it differ from all before");
+            explain(record ? "Not from the cache: the image with its files is gone"
+                           : "Not from the cache: the command, its variables, its sources or the files below it differ from all before");
             return false;
         }
         std::optional<std::pair<oci::Descriptor, Digest>> layer;
         if (record->layer) layer.emplace(manifest->layers.back(), manifest->diff_ids.back());
         if (layer && !lease_.keep_blob(Digest::parse(layer->first.digest).value_or(Digest()))) return false;
         state_with_parent(before);
-        TRY(finish(before, created_by, layer, manifest->config.history.empty() ? step_time() : manifest->config.history.back().created.value_or(step_time()), false));
+        TRY(finish(before, created_by, layer, manifest->config.history.empty() ? step_time() : manifest->config.history.back().created.value_or(step_time()),
+                   false));
         cache.touch(loose);
         remember(exact, created_by, record->layer, record->size);
         say(" ---> Using cache\n");
@@ -490,7 +503,8 @@ private:
             auto& history = manifest->config.history;
             size_t at = before.config.history.size();
             if (history.size() <= at || history[at].created_by != created_by) continue;
-            bool same = manifest->diff_ids.size() >= before.diff_ids.size() && std::equal(before.diff_ids.begin(), before.diff_ids.end(), manifest->diff_ids.begin());
+            bool same =
+                manifest->diff_ids.size() >= before.diff_ids.size() && std::equal(before.diff_ids.begin(), before.diff_ids.end(), manifest->diff_ids.begin());
             for (size_t i = 0; same && i < at; i++) same = history[i].created_by == before.config.history[i].created_by;
             if (!same) continue;
             std::optional<std::pair<oci::Descriptor, Digest>> layer;
@@ -510,7 +524,8 @@ private:
     }
 
     /// Makes the step's image out of the current configuration, the layers before and the new one.
-    Result<void> finish(const StageState& before, const std::string& created_by, const std::optional<std::pair<oci::Descriptor, Digest>>& layer, Time when, bool) {
+    Result<void> finish(const StageState& before, const std::string& created_by, const std::optional<std::pair<oci::Descriptor, Digest>>& layer, Time when,
+                        bool) {
         if (layer) {
             state_.layers.push_back(layer->first);
             state_.diff_ids.push_back(layer->second);
@@ -520,6 +535,7 @@ private:
         state_.config.docker_version.clear();
         state_.config.parent.clear();
         state_.config.comment.clear();
+        state_.config.container.clear();
         auto image = TRY(build_.parts.images.create_image(lease_, state_.config, state_.layers, state_.diff_ids, {}, before.image));
         state_.image = image->id;
         return {};

@@ -7,6 +7,7 @@
 #include "engine/image_changes.h"
 #include "engine/images.h"
 #include "engine/pause_container.h"
+#include "engine/storage_budget.h"
 #include "store/image_store.h"
 
 namespace proa::engine {
@@ -135,18 +136,23 @@ Result<std::string> commit_container(Parts& parts, const ContainerPointer& conta
     image.created = now();
     image.author = options.author;
     image.comment = options.comment;
+    image.container = record.id;
     image.parent = base.image ? base.image->id.text() : "";
     bool is_empty = layer.diff_id.text() == kEmptyLayer;
     if (!is_empty) {
         base.layers.push_back(store::layer_descriptor(layer));
         base.diff_ids.push_back(layer.diff_id);
     }
-    image.history.push_back({.created = image.created, .created_by = join(record.config.cmd.value_or(std::vector<std::string>()), " "), .author = options.author,
-                             .comment = options.comment, .empty_layer = is_empty});
+    image.history.push_back({.created = image.created,
+                             .created_by = join(record.config.cmd.value_or(std::vector<std::string>()), " "),
+                             .author = options.author,
+                             .comment = options.comment,
+                             .empty_layer = is_empty});
     auto made = TRY(parts.images.create_image(lease, image, base.layers, base.diff_ids, names, base.image ? base.image->id : codec::Digest()));
     std::string name = names.empty() ? "" : names[0].familiar();
     if (!names.empty()) publish_image_event(parts, "tag", *made, name);
     publish_container_event(parts.events, *container, "commit", {{"comment", options.comment}, {"imageID", made->id.text()}, {"imageRef", name}});
+    keep_storage_budget(parts);
     return made->id.text();
 }
 

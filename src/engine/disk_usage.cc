@@ -12,8 +12,15 @@ Result<ImageUsage> image_usage(Parts& parts) {
     for (auto& container : parts.containers.all()) containers[container->read([](const container::Record& record) { return record.image_id; })]++;
     ImageUsage usage;
     usage.images = TRY(list_images(parts, docker::Filters(), true, true));
-    usage.layers_size = static_cast<int64_t>(parts.images.usage().layers);
+    auto stored = parts.images.usage();
+    usage.layers_size = static_cast<int64_t>(stored.blobs + stored.layers);
+    auto sizes = parts.images.disk_sizes();
     for (auto& image : usage.images) {
+        auto own = sizes.find(codec::Digest::parse(image.id).value_or(codec::Digest()));
+        if (own != sizes.end()) {
+            image.size = own->second.content + own->second.unpacked;
+            image.shared_size = own->second.shared;
+        }
         auto found = containers.find(image.id);
         image.containers = found == containers.end() ? 0 : found->second;
         if (image.containers > 0) usage.active++;

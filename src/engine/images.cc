@@ -1,6 +1,7 @@
 #include "engine/images.h"
 
 #include "engine/image_changes.h"
+#include "engine/storage_budget.h"
 #include "store/image_store.h"
 
 namespace proa::engine {
@@ -92,7 +93,8 @@ std::vector<json::Value> manifest_summaries(Parts& parts, const std::string& ima
     auto found = parts.images.resolve(image_id);
     if (!found) return summaries;
     std::map<std::string, json::Array> users;  // by manifest
-    for (auto& container : parts.containers.all()) container->read([&](const container::Record& record) { users[record.manifest_digest].emplace_back(record.id); });
+    for (auto& container : parts.containers.all())
+        container->read([&](const container::Record& record) { users[record.manifest_digest].emplace_back(record.id); });
     for (auto& manifest : (*found)->manifests) {
         json::Object descriptor{{"mediaType", manifest.media_type}, {"digest", manifest.digest.text()}, {"size", manifest.size}};
         json::Value platform = manifest.platform ? json::to_value(*manifest.platform) : json::Value();
@@ -105,7 +107,8 @@ std::vector<json::Value> manifest_summaries(Parts& parts, const std::string& ima
             if (!manifest.attests_for.empty()) summary.set("AttestationData", json::Object{{"For", manifest.attests_for}});
         } else {
             summary.set("Kind", "image");
-            summary.set("ImageData", json::Object{{"Platform", platform}, {"Containers", users[manifest.digest.text()]}, {"Size", json::Object{{"Unpacked", unpacked}}}});
+            summary.set("ImageData",
+                        json::Object{{"Platform", platform}, {"Containers", users[manifest.digest.text()]}, {"Size", json::Object{{"Unpacked", unpacked}}}});
         }
         summaries.emplace_back(std::move(summary));
     }
@@ -142,22 +145,35 @@ Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker
     return summaries;
 }
 
-Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference) {
+namespace {
+/// The manifest that a question is about: that of `platform`, or the one that fits this host; nullptr when none is here.
+Result<const store::ImageManifest*> asked_manifest(const store::Image& image, const std::string& reference, const std::optional<oci::Platform>& platform) {
+    if (!platform) return image.manifest();
+    auto* manifest = image.manifest_for(*platform);
+    if (!manifest)
+        return fail(ErrorKind::NotFound,
+                    concat("image with reference ", reference, " was found but does not provide the specified platform (", platform->text(), ")"));
+    return manifest;
+}
+}  // namespace
+
+Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference, const std::optional<oci::Platform>& platform) {
     auto image = TRY(parts.images.resolve(reference));
+    auto* manifest = TRY(asked_manifest(*image, reference, platform));
     docker::ImageInspect view;
     view.id = image->id.text();
     view.repo_tags = image->tags;
     view.repo_digests = image->repository_digests;
     view.parent = image->parent.text();
-    view.size = parts.images.sizes(*image).unpacked;
+    view.size = platform ? parts.images.unpacked_size(*manifest) : parts.images.sizes(*image).unpacked;
     view.metadata.last_tag_time = image->last_tagged;
     view.descriptor = descriptor_of(*image);
     view.graph_driver.name = "overlay2";
-    auto* manifest = image->manifest();
     if (!manifest) return view;
     auto& config = manifest->config;
     view.comment = config.history.empty() ? config.comment : config.history.back().comment;
-    view.created = created_of(*image);
+    view.created = config.created.value_or(kZeroTime);
+    view.container = config.container;
     view.docker_version = config.docker_version;
     view.author = config.author;
     view.config = config.config;
@@ -167,14 +183,17 @@ Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& refe
     view.os_version = config.os_version;
     for (auto& diff : manifest->diff_ids) view.root_fs.layers.push_back(diff.text());
     if (auto lower = parts.images.lower_directories(*manifest); lower && !lower->empty())
-        view.graph_driver.data = docker::StringMap{{"UpperDir", lower->front()}, {"LowerDir", join(std::vector<std::string>(lower->begin() + 1, lower->end()), ":")}};
+        view.graph_driver.data =
+            docker::StringMap{{"UpperDir", lower->front()}, {"LowerDir", join(std::vector<std::string>(lower->begin() + 1, lower->end()), ":")}};
     return view;
 }
 
-Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference) {
+Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference, const std::optional<oci::Platform>& platform) {
     auto image = TRY(parts.images.resolve(reference));
+    auto* manifest = TRY(asked_manifest(*image, reference, platform));
     std::vector<docker::ImageHistory> entries;
-    for (auto& entry : parts.images.history(*image)) {
+    if (!manifest) return entries;
+    for (auto& entry : parts.images.history(*image, *manifest)) {
         docker::ImageHistory line;
         line.comment = entry.comment;
         line.created = entry.created.is_zero() ? 0 : entry.created.seconds;
@@ -195,27 +214,45 @@ Result<void> tag_image(Parts& parts, const std::string& reference, const std::st
     return {};
 }
 
-Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents) {
-    auto image = TRY(parts.images.resolve(reference));
-    store::ImageUsers users = [&](const codec::Digest& digest) {
+namespace {
+/// Containers by what their records say in `field` of the image they were made from.
+store::ImageUsers users_by(Parts& parts, std::string container::Record::* field) {
+    return [&parts, field](const codec::Digest& digest) {
         std::vector<store::ImageUser> found;
         for (auto& container : parts.containers.all())
             container->read([&](const container::Record& record) {
-                if (record.image_id == digest.text()) found.push_back(store::ImageUser{record.id, record.state.running});
+                if (record.*field == digest.text()) found.push_back(store::ImageUser{record.id, record.state.running});
             });
         return found;
     };
+}
+
+std::vector<docker::ImageDeleteItem> announce_removal(Parts& parts, const store::Image& image, const std::vector<store::RemovedItem>& removed_items) {
     std::vector<docker::ImageDeleteItem> items;
-    for (auto& removed : TRY(parts.images.remove(reference, force, prune_parents, users))) {
+    for (auto& removed : removed_items) {
         docker::ImageDeleteItem item;
         (removed.deleted ? item.deleted : item.untagged) = removed.text;
-        publish_image_event(parts, removed.deleted ? "delete" : "untag", *image, image->id.text());
+        publish_image_event(parts, removed.deleted ? "delete" : "untag", image, image.id.text());
         items.push_back(std::move(item));
     }
     return items;
 }
+}  // namespace
 
-Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const ProgressSink& progress) {
+Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents) {
+    auto image = TRY(parts.images.resolve(reference));
+    auto removed_items = TRY(parts.images.remove(reference, force, prune_parents, users_by(parts, &container::Record::image_id)));
+    return announce_removal(parts, *image, removed_items);
+}
+
+Result<std::vector<docker::ImageDeleteItem>> remove_image_platforms(Parts& parts, const std::string& reference, const std::vector<oci::Platform>& platforms,
+                                                                    bool force) {
+    auto image = TRY(parts.images.resolve(reference));
+    auto removed_items = TRY(parts.images.remove_platforms(reference, platforms, force, users_by(parts, &container::Record::manifest_digest)));
+    return announce_removal(parts, *image, removed_items);
+}
+
+Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const std::vector<oci::Platform>& platforms, const ProgressSink& progress) {
     auto report = [&](const store::LoadProgress& step) {
         if (quiet) return;
         json::Object detail;
@@ -226,13 +263,14 @@ Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const
         line.set("id", step.id);
         (void)progress(line);  // the load goes on when the client does not listen
     };
-    auto loaded = TRY(parts.images.load_archive(archive, report));
+    auto loaded = TRY(parts.images.load_archive(archive, report, platforms));
     for (auto& one : loaded) {
         if (auto image = parts.images.find(one.id)) publish_image_event(parts, "load", *image, one.name.empty() ? one.id.text() : one.name);
         json::Object line;
         line.set("stream", one.name.empty() ? concat("Loaded image ID: ", one.id.text(), "\n") : concat("Loaded image: ", one.name, "\n"));
         TRY(progress(line));
     }
+    keep_storage_budget(parts);
     return {};
 }
 
@@ -245,6 +283,7 @@ Result<std::string> import_image(Parts& parts, codec::Source& archive, const std
     auto target = platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(platform));
     auto image = TRY(parts.images.import_rootfs(archive, name, config, message.empty() ? "Imported from -" : message, target));
     publish_image_event(parts, "import", *image, name ? name->familiar() : image->id.text());
+    keep_storage_budget(parts);
     return image->id.text();
 }
 

@@ -4,6 +4,7 @@
 #include "engine/transfer_progress.h"
 #include "schema/docker/filters.h"
 #include "schema/docker/image.h"
+#include "schema/oci/image.h"
 #include "schema/oci/reference.h"
 
 namespace proa::store {
@@ -20,10 +21,14 @@ std::vector<json::Value> manifest_summaries(Parts& parts, const std::string& ima
 /// Newest first. Errors: InvalidArgument (filters), NotFound (`before`/`since`).
 /// Without `all` the untagged images that other images were built from are left out.
 Result<std::vector<docker::ImageSummary>> list_images(Parts& parts, const docker::Filters& filters, bool all, bool shared_size);
-Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference);
-Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference);
+/// With `platform` what the image is there. NotFound when it has nothing for it.
+Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& reference, const std::optional<oci::Platform>& platform = {});
+Result<std::vector<docker::ImageHistory>> image_history(Parts& parts, const std::string& reference, const std::optional<oci::Platform>& platform = {});
 Result<void> tag_image(Parts& parts, const std::string& reference, const std::string& repository, const std::string& tag);
 Result<std::vector<docker::ImageDeleteItem>> remove_image(Parts& parts, const std::string& reference, bool force, bool prune_parents);
+/// `docker rmi --platform`.
+Result<std::vector<docker::ImageDeleteItem>> remove_image_platforms(Parts& parts, const std::string& reference, const std::vector<oci::Platform>& platforms,
+                                                                    bool force);
 
 /// An event of type image, with the image's labels.
 void publish_image_event(Parts& parts, std::string action, const store::Image& image, const std::string& name);
@@ -31,7 +36,7 @@ void publish_image_event(Parts& parts, std::string action, const store::Image& i
 Result<oci::Reference> tagged_reference(const std::string& repository, const std::string& tag);
 
 /// `docker load`. Errors before the first byte of progress come back, later ones too: the caller words them.
-Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const ProgressSink& progress);
+Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const std::vector<oci::Platform>& platforms, const ProgressSink& progress);
 
 /// `docker import`: `changes` are Dockerfile instructions such as `CMD ["sh"]`. Returns the image's id.
 Result<std::string> import_image(Parts& parts, codec::Source& archive, const std::string& repository, const std::string& tag, const std::string& message,

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "engine/images.h"
 #include "engine/pull_layers.h"
+#include "engine/storage_budget.h"
 #include "engine/transfers.h"
 #include "registry/refusal.h"
 #include "registry/repository.h"
@@ -231,6 +232,7 @@ Result<void> pull_image(Parts& parts, const std::string& name, const std::string
         TRY(take_builtin(parts, reference, *builtin, progress));
     }
     publish_pull(parts, reference);
+    keep_storage_budget(parts);
     return {};
 }
 

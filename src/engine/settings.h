@@ -75,6 +75,7 @@ struct Settings {
     std::vector<std::string> registry_mirrors;                ///< each with a slash at its end
     std::map<std::string, std::vector<std::string>> mirrors;  ///< the same for any registry, by its HOST[:PORT]
     std::vector<std::string> insecure_registries;             ///< HOST[:PORT] or CIDR; loopback is always one
+    int64_t storage_budget = 0;                               ///< bytes that images may take before what nothing refers to goes; 0: any number
     std::string http_proxy, https_proxy, no_proxy;            ///< for registries; empty: the environment's
     std::map<std::string, bool> features;
     bool experimental = false;

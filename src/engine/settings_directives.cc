@@ -490,6 +490,8 @@ constexpr Directive kDirectives[] = {
     directive<&S::seccomp_profile, Text>("seccomp-profile", "seccomp-profile", 0, "", Never, "Path of a seccomp profile, builtin or unconfined"),
     directive<&S::shutdown_timeout, Integer>("shutdown-timeout", "shutdown-timeout", 0, kCommon, WhenPresent,
                                              "Accepted for Docker's sake: containers never end with the daemon, so it does not wait for them"),
+    directive<&S::storage_budget, Bytes>("storage-budget", "storage-budget", 0, kCommon, WhenPresent,
+                                         "Bytes that images may take; above it what no name and no container refers to goes, least recently used first"),
     directive<&S::storage_driver, Text>("storage-driver", "storage-driver", 's', kCommon, Never, "Storage driver to use"),
     directive<&S::tls, Boolean>("tls", "tls", 0, kCommon, Never, "Use TLS; implied by --tlsverify"),
     directive<&S::tlscacert, Text>("tlscacert", "tlscacert", 0, kTls, Never,

@@ -18,14 +18,17 @@ constexpr uint64_t kFlushEvery = 8 << 20;
 constexpr std::string_view kPartial = "partial-";
 constexpr int64_t kPartialAge = 24 * 3600;  // seconds
 
-Unexpected blob_not_found(const Digest& digest) {
-    return fail(ErrorKind::NotFound, concat("blob ", digest.text(), " not found"), ENOENT);
-}
+Unexpected blob_not_found(const Digest& digest) { return fail(ErrorKind::NotFound, concat("blob ", digest.text(), " not found"), ENOENT); }
 }  // namespace
 
 BlobWriter::BlobWriter(BlobWriter&& other) noexcept
-    : store_(other.store_), file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), hasher_(std::move(other.hasher_)),
-      count_(other.count_), flushed_(other.flushed_), kept_(other.kept_) {}
+    : store_(other.store_),
+      file_(std::move(other.file_)),
+      path_(std::exchange(other.path_, {})),
+      hasher_(std::move(other.hasher_)),
+      count_(other.count_),
+      flushed_(other.flushed_),
+      kept_(other.kept_) {}
 
 BlobWriter::~BlobWriter() {
     if (!path_.empty() && !kept_) ::unlink(path_.c_str());
@@ -101,9 +104,7 @@ Result<BlobWriter> BlobStore::resume(const Digest& expected, const std::function
     return writer;
 }
 
-std::string BlobStore::path_of(const Digest& digest) const {
-    return concat(directory_, "/blobs/", digest.algorithm_name(), '/', digest.hex());
-}
+std::string BlobStore::path_of(const Digest& digest) const { return concat(directory_, "/blobs/", digest.algorithm_name(), '/', digest.hex()); }
 
 Result<BlobWriter> BlobStore::begin(codec::DigestAlgorithm algorithm) const {
     std::string path = concat(directory_, "/ingest/", random_hex(12));
@@ -134,12 +135,27 @@ Result<os::Fd> BlobStore::open_blob(const Digest& digest) const {
 Result<std::string> BlobStore::read(const Digest& digest, size_t limit) const {
     os::Fd file = TRY(open_blob(digest));
     std::string bytes = TRY_WRAP(concat("read blob ", digest.text()), os::read_to_end(file.get(), limit));
-    if (Digest::of(bytes, digest.algorithm()) != digest)
-        return fail(ErrorKind::Internal, concat("blob ", digest.text(), " is damaged"));
+    if (Digest::of(bytes, digest.algorithm()) != digest) return fail(ErrorKind::Internal, concat("blob ", digest.text(), " is damaged"));
     return bytes;
 }
 
 Result<void> BlobStore::remove(const Digest& digest) const { return os::remove_file(path_of(digest)); }
+
+Result<std::string> BlobStore::quarantine(const Digest& digest) const {
+    TRY(os::make_directories(directory_ + "/quarantine", 0700));
+    std::string path = concat(directory_, "/quarantine/", digest.algorithm_name(), '-', digest.hex());
+    TRY(os::rename_path(path_of(digest), path));
+    TRY(os::sync_directory(directory_ + "/quarantine"));
+    return path;
+}
+
+uint64_t BlobStore::disk_size() const {
+    uint64_t size = 0;
+    for (auto part : {"/blobs/sha256", "/blobs/sha512", "/ingest"})
+        for (auto& name : os::list_directory(directory_ + part).value_or(std::vector<std::string>()))
+            if (auto found = os::status(concat(directory_, part, "/", name))) size += static_cast<uint64_t>(found->st_blocks) * 512;
+    return size;
+}
 
 Result<std::vector<Digest>> BlobStore::list() const {
     std::vector<Digest> digests;

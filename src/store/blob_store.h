@@ -59,11 +59,14 @@ public:
     uint64_t partial_size() const;  ///< bytes that remove_partial(0) would free
 
     bool has(const Digest& digest) const;
-    Result<uint64_t> size(const Digest& digest) const;    ///< NotFound "blob sha256:... not found"
+    Result<uint64_t> size(const Digest& digest) const;     ///< NotFound "blob sha256:... not found"
     Result<os::Fd> open_blob(const Digest& digest) const;  ///< for reading; NotFound as above
     /// A small blob, checked against its digest. Errors: NotFound; Internal when the file is damaged; InvalidArgument above `limit`.
     Result<std::string> read(const Digest& digest, size_t limit = 16 << 20) const;
     Result<void> remove(const Digest& digest) const;  ///< missing is no error
+    /// Moves a damaged blob out of the way, to `quarantine/<algorithm>-<hex>`; that path.
+    Result<std::string> quarantine(const Digest& digest) const;
+    uint64_t disk_size() const;  ///< bytes that blobs and unfinished ones take on disk
     Result<std::vector<Digest>> list() const;
     /// Makes these blobs and their names durable.
     Result<void> sync(const std::vector<Digest>& digests) const;

@@ -162,6 +162,15 @@ bool Lease::keep_layer(const Digest& diff_id) {
     return true;
 }
 
+void Lease::drop_blob(const Digest& digest) {
+    {
+        std::lock_guard lock(store_->mutex_);
+        auto count = std::erase(blobs_, digest);
+        if ((store_->blob_uses_[digest] -= static_cast<int>(count)) <= 0) store_->blob_uses_.erase(digest);
+    }
+    store_->release({digest}, {});
+}
+
 Result<Digest> Lease::commit(BlobWriter& writer, const Digest& expected, int64_t expected_size) {
     // Under the lock: between the look for an equal blob and the count of this use nobody may remove it.
     std::lock_guard lock(store_->mutex_);
@@ -191,9 +200,7 @@ std::vector<ImagePointer> ImageStore::list() const {
         std::lock_guard lock(mutex_);
         for (auto& [id, image] : images_) images.push_back(image);
     }
-    auto created = [](const ImagePointer& image) {
-        return image->manifest() ? image->manifest()->config.created.value_or(kZeroTime) : kZeroTime;
-    };
+    auto created = [](const ImagePointer& image) { return image->manifest() ? image->manifest()->config.created.value_or(kZeroTime) : kZeroTime; };
     std::stable_sort(images.begin(), images.end(), [&](auto& a, auto& b) { return created(a) > created(b); });
     return images;
 }
@@ -226,7 +233,8 @@ ImagePointer ImageStore::lookup_locked(std::string_view text, std::string* not_f
         if (!reference->digest.empty()) {
             for (auto& [id, image] : images_) {
                 bool named = repository_digests_.contains({reference->name(), id});
-                for (auto tag = tags_.lower_bound(reference->name() + ":"); !named && tag != tags_.end() && tag->first.starts_with(reference->name() + ":"); ++tag)
+                for (auto tag = tags_.lower_bound(reference->name() + ":"); !named && tag != tags_.end() && tag->first.starts_with(reference->name() + ":");
+                     ++tag)
                     named = tag->second == id;
                 bool holds = id.text() == reference->digest;
                 for (auto& manifest : image->manifests) holds = holds || manifest.digest.text() == reference->digest;
@@ -285,20 +293,18 @@ int64_t ImageStore::unpacked_size(const ImageManifest& manifest) const {
     return size;
 }
 
-std::vector<HistoryEntry> ImageStore::history(const Image& image) const {
+std::vector<HistoryEntry> ImageStore::history(const Image& image, const ImageManifest& manifest) const {
     std::vector<HistoryEntry> entries;
-    const ImageManifest* manifest = image.manifest();
-    if (!manifest) return entries;
     size_t layer = 0;
-    for (auto& step : manifest->config.history) {
+    for (auto& step : manifest.config.history) {
         HistoryEntry entry{"<missing>", step.created.value_or(kZeroTime), step.created_by, step.comment, {}, 0};
-        if (!step.empty_layer && layer < manifest->diff_ids.size()) {
-            auto unpacked = layers_->find(manifest->diff_ids[layer++]);
+        if (!step.empty_layer && layer < manifest.diff_ids.size()) {
+            auto unpacked = layers_->find(manifest.diff_ids[layer++]);
             entry.size = unpacked ? static_cast<int64_t>(unpacked->size) : 0;
         }
         entries.insert(entries.begin(), std::move(entry));
     }
-    if (entries.empty()) entries.push_back({"", manifest->config.created.value_or(kZeroTime), "", manifest->config.comment, {}, sizes(image).unpacked});
+    if (entries.empty()) entries.push_back({"", manifest.config.created.value_or(kZeroTime), "", manifest.config.comment, {}, sizes(image).unpacked});
     entries.front().id = image.id.text();
     entries.front().tags = image.tags;
     return entries;
@@ -306,10 +312,36 @@ std::vector<HistoryEntry> ImageStore::history(const Image& image) const {
 
 Usage ImageStore::usage() const {
     Usage usage;
-    for (auto& digest : blobs_.list().value_or(std::vector<Digest>())) usage.blobs += blobs_.size(digest).value_or(0);
-    usage.blobs += blobs_.partial_size();
-    for (auto& layer : layers_->all()) usage.layers += layer.size;
+    usage.blobs = blobs_.disk_size();
+    for (auto& layer : layers_->all()) usage.layers += layers_->disk_size(layer);
     return usage;
+}
+
+std::map<Digest, ImageSizes> ImageStore::disk_sizes() const {
+    std::vector<ImagePointer> images = list();
+    std::map<Digest, int> blob_users, layer_users;
+    for (auto& image : images) {
+        for (auto& digest : image->blobs) blob_users[digest]++;
+        for (auto& digest : layers_of(*image)) layer_users[digest]++;
+    }
+    std::map<Digest, int64_t> blob_sizes, layer_sizes;
+    for (auto& [digest, users] : blob_users)
+        if (auto found = os::status(blobs_.path_of(digest))) blob_sizes[digest] = found->st_blocks * 512;
+    for (auto& [digest, users] : layer_users)
+        if (auto layer = layers_->find(digest)) layer_sizes[digest] = static_cast<int64_t>(layers_->disk_size(*layer));
+    std::map<Digest, ImageSizes> all;
+    for (auto& image : images) {
+        ImageSizes& sizes = all[image->id];
+        for (auto& digest : image->blobs) {
+            sizes.content += blob_sizes[digest];
+            if (blob_users[digest] > 1) sizes.shared += blob_sizes[digest];
+        }
+        for (auto& digest : layers_of(*image)) {
+            sizes.unpacked += layer_sizes[digest];
+            if (layer_users[digest] > 1) sizes.shared += layer_sizes[digest];
+        }
+    }
+    return all;
 }
 
 // --- names ---

@@ -22,17 +22,18 @@ public:
     ~Lease();
 
     // All thread-safe.
-    bool keep_blob(const Digest& digest);    ///< false, and not kept, when it is not here
-    bool keep_layer(const Digest& diff_id);  ///< the same for an unpacked layer
-    Result<Digest> put(std::string_view bytes);                                                                ///< a small blob, kept
+    bool keep_blob(const Digest& digest);        ///< false, and not kept, when it is not here
+    void drop_blob(const Digest& digest);        ///< no longer kept here: it goes when nobody else needs it
+    bool keep_layer(const Digest& diff_id);      ///< the same for an unpacked layer
+    Result<Digest> put(std::string_view bytes);  ///< a small blob, kept
     Result<Digest> commit(BlobWriter& writer, const Digest& expected = {}, int64_t expected_size = -1);  ///< a written blob, kept
 
 private:
     friend class ImageStore;
     friend class LayerWriter;
     ImageStore* store_;
-    std::vector<Digest> blobs_, layers_;       // each held once for each mention
-    std::map<Digest, Digest> diff_ids_;  // of blobs that were unpacked under this lease
+    std::vector<Digest> blobs_, layers_;  // each held once for each mention
+    std::map<Digest, Digest> diff_ids_;   // of blobs that were unpacked under this lease
 };
 
 /// A layer blob on its way in: stored byte for byte and unpacked at the same time. For pull and load.
@@ -90,9 +91,24 @@ struct ImageSizes {
 };
 
 struct Usage {
-    uint64_t blobs = 0;   ///< bytes of all blobs
-    uint64_t layers = 0;  ///< bytes of all unpacked layers
+    uint64_t blobs = 0;   ///< bytes of all blobs, on disk
+    uint64_t layers = 0;  ///< bytes of all unpacked layers, on disk
 };
+
+/// Something that is not what its name promises.
+struct Damage {
+    std::string kind;  ///< "blob", "layer", "image", "records"
+    std::string name;  ///< digest or name
+    std::string reason;
+    std::vector<std::string> images;  ///< names or ids of those that suffer
+    std::string action;               ///< what was done about it; empty for nothing
+};
+struct CheckReport {
+    uint64_t blobs = 0, layers = 0, bytes = 0;  ///< what was looked at
+    std::vector<Damage> damages;
+};
+/// Hears what is being looked at; an Error ends the check.
+using CheckProgress = std::function<Result<void>(const std::string& what)>;
 
 struct LoadProgress {
     std::string id;  ///< first twelve digits of the layer's digest
@@ -127,11 +143,22 @@ public:
     /// Images that a local build made from `id` step by step.
     std::vector<ImagePointer> children(const Digest& id) const;
     ImageSizes sizes(const Image& image) const;
-    int64_t unpacked_size(const ImageManifest& manifest) const;  ///< of its layers that are unpacked
-    std::vector<HistoryEntry> history(const Image& image) const;  ///< newest first
+    int64_t unpacked_size(const ImageManifest& manifest) const;                                  ///< of its layers that are unpacked
+    std::vector<HistoryEntry> history(const Image& image, const ImageManifest& manifest) const;  ///< newest first
     /// The raw configuration of a manifest.
     Result<std::string> config_bytes(const ImageManifest& manifest) const { return blobs_.read(manifest.config_digest); }
     Usage usage() const;
+    /// What each image takes on disk; `shared` is the part of content and unpacked layers that other images use too.
+    std::map<Digest, ImageSizes> disk_sizes() const;
+
+    // --- damage ---
+
+    /// fsck: blobs are hashed, unpacked layers are compared with their blobs, records are checked. With `repair` damaged blobs are moved
+    /// to `content/quarantine` and images without them become incomplete (a pull or load completes them), damaged layers that no
+    /// container uses are removed (and unpacked again when needed), records that were set aside are forgotten.
+    Result<CheckReport> check(bool repair, const CheckProgress& progress);
+    /// Removes downloads that were cut and that nobody has written to for `seconds`.
+    Result<void> remove_partial_downloads(int64_t seconds) { return blobs_.remove_partial(seconds); }
 
     // --- bringing in ---
 
@@ -143,9 +170,11 @@ public:
     /// Stores an uncompressed tar stream as a layer: compressed as asked, and unpacked.
     Result<LayerWriter::Written> add_layer(Lease& lease, codec::Source& tar, codec::Compression compression = codec::Compression::Gzip, int level = 0);
     /// As add_layer() for a directory in overlayfs' form (a container's upper directory), which becomes the layer by renaming.
-    Result<LayerWriter::Written> adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip, int level = 0);
+    Result<LayerWriter::Written> adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip,
+                                             int level = 0);
     /// As adopt_layer(), but the directory stays as it is: the layer is a copy. For commit, and for a build step that goes on with the directory.
-    Result<LayerWriter::Written> copy_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip, int level = 0);
+    Result<LayerWriter::Written> copy_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip,
+                                            int level = 0);
     /// The unpacked layer, when it is here. Kept by the lease from then on.
     std::optional<Layer> find_layer(Lease& lease, const Digest& diff_id);
 
@@ -157,22 +186,29 @@ public:
     Result<ImagePointer> create_image(Lease& lease, oci::ImageConfig config, const std::vector<oci::Descriptor>& layers, const std::vector<Digest>& diff_ids,
                                       const std::vector<oci::Reference>& names = {}, const Digest& parent = {});
 
-    /// docker load: archives of `docker save` of every age, and OCI image layouts; plain or compressed in any known way.
-    Result<std::vector<LoadedImage>> load_archive(codec::Source& archive, const std::function<void(const LoadProgress&)>& progress = {});
+    /// docker load: archives of `docker save` of every age, and OCI image layouts; plain or compressed in any known way. Of an index
+    /// only `platforms` are taken, unless there are none; NotFound when an image has none of one of them.
+    Result<std::vector<LoadedImage>> load_archive(codec::Source& archive, const std::function<void(const LoadProgress&)>& progress = {},
+                                                  const std::vector<oci::Platform>& platforms = {});
     /// docker import: a root file system as tar. `changes` are `config` fields that were set by --change.
-    Result<ImagePointer> import_rootfs(codec::Source& tar, const std::optional<oci::Reference>& name, const oci::RunConfig& config, const std::string& message, const oci::Platform& platform);
+    Result<ImagePointer> import_rootfs(codec::Source& tar, const std::optional<oci::Reference>& name, const oci::RunConfig& config, const std::string& message,
+                                       const oci::Platform& platform);
 
     // --- names ---
 
     Result<void> tag(const Digest& image, const oci::Reference& name);
     /// docker rmi. `text` is what the user wrote. Errors: NotFound; Conflict with Docker's texts when it is in use.
     Result<std::vector<RemovedItem>> remove(std::string_view text, bool force, bool prune_parents, const ImageUsers& users);
+    /// docker rmi --platform: the manifests for `platforms` with what only they need; the image and its names stay. `users` is asked about
+    /// manifests. Errors: NotFound for a platform that is not here; Conflict when a container uses it.
+    Result<std::vector<RemovedItem>> remove_platforms(std::string_view text, const std::vector<oci::Platform>& platforms, bool force, const ImageUsers& users);
 
     // --- taking out ---
 
     /// docker save: an OCI image layout with Docker's manifest.json, the same bytes for the same images. A name without a tag
-    /// stands for all tags of the repository. `platform` restricts indexes to one manifest.
-    Result<void> save(const std::vector<std::string>& names, codec::Sink& out, const std::optional<oci::Platform>& platform = {});
+    /// stands for all tags of the repository. `platforms` restrict what is taken of indexes: one is saved as an image of its own, several
+    /// with their index.
+    Result<void> save(const std::vector<std::string>& names, codec::Sink& out, const std::vector<oci::Platform>& platforms = {});
 
     // --- file systems ---
 
@@ -221,6 +257,12 @@ private:
     Result<std::vector<Layer>> unpacked_layers(const ImageManifest& manifest);
     const ImageManifest* find_manifest_locked(const Digest& digest) const;
     std::optional<Digest> blob_of_layer(const Digest& diff_id) const;
+    std::vector<std::string> images_with_blob(const Digest& blob) const;
+    std::vector<std::string> images_with_layer(const Digest& diff_id) const;
+    void forget_blob(const Digest& blob);
+    Result<void> check_blobs(bool repair, const CheckProgress& progress, CheckReport& report);
+    Result<std::string> check_layer(const Layer& layer, const Digest& blob) const;
+    Result<void> check_layers(bool repair, const CheckProgress& progress, CheckReport& report);
 
     std::string root_;
     BlobStore blobs_;
@@ -230,7 +272,7 @@ private:
 
     mutable std::mutex mutex_;  // taken before records_mutex_
     std::map<Digest, ImagePointer> images_;
-    std::map<std::string, Digest> tags_;                       // "docker.io/library/busybox:latest"
+    std::map<std::string, Digest> tags_;                           // "docker.io/library/busybox:latest"
     std::set<std::pair<std::string, Digest>> repository_digests_;  // "docker.io/library/busybox"
     std::map<std::string, Writable> writable_;
     std::map<Digest, int> blob_uses_, layer_uses_;  // by images, leases and containers

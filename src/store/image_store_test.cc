@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <csignal>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cstdlib>
 #include <thread>
@@ -128,7 +128,7 @@ TEST_F(ImageStoreTest, LoadsADockerArchive) {
     EXPECT_TRUE(S_ISCHR(os::link_status(lower->at(0) + "/bin/sh")->st_mode));
     auto links = *store->lower_links(*image->manifest());
     EXPECT_EQ(*os::read_file(concat(store->overlay_directory(), '/', links[0], "/etc/top")), "top");
-    auto history = store->history(*image);
+    auto history = store->history(*image, *image->manifest());
     ASSERT_EQ(history.size(), 3u);
     EXPECT_EQ(history[0].id, image->id.text());
     EXPECT_EQ(history[0].size, 0);
@@ -150,7 +150,8 @@ TEST_F(ImageStoreTest, SurvivesReopening) {
 TEST_F(ImageStoreTest, ResolvesNamesAndIds) {
     ASSERT_TRUE(load(docker_archive(R"(["app:latest","me/app:x"])", {kBase})));
     auto id = store->resolve("app").value()->id;
-    for (auto text : {std::string("docker.io/library/app"), std::string("me/app:x"), id.text(), std::string(id.hex()), std::string(id.hex().substr(0, 12)), std::string("sha256:") + std::string(id.hex().substr(0, 5)), store->find(id)->manifest()->config_digest.text(), "app@" + id.text()})
+    for (auto text : {std::string("docker.io/library/app"), std::string("me/app:x"), id.text(), std::string(id.hex()), std::string(id.hex().substr(0, 12)),
+                      std::string("sha256:") + std::string(id.hex().substr(0, 5)), store->find(id)->manifest()->config_digest.text(), "app@" + id.text()})
         EXPECT_TRUE(store->resolve(text)) << text;
     auto error = [&](std::string_view text) { return store->resolve(text).error().message(); };
     EXPECT_EQ(error("nope"), "No such image: nope:latest");
@@ -184,7 +185,9 @@ TEST_F(ImageStoreTest, SkopeoReadsWhatWeSave) {
     shell("skopeo --insecure-policy inspect docker-archive:out.tar:bb:1 > /dev/null");
     shell("skopeo --insecure-policy copy -q oci-archive:out.tar oci:layout:again");
     shell("skopeo --insecure-policy copy -q docker-archive:out.tar:bb:1 docker-archive:two.tar:bb:2");
-    shell("skopeo --insecure-policy copy -q --dest-compress-format zstd dir:/nonexistent dir:x 2>/dev/null; skopeo --insecure-policy copy -q oci-archive:out.tar oci-archive:three.tar:bb:3");
+    shell(
+        "skopeo --insecure-policy copy -q --dest-compress-format zstd dir:/nonexistent dir:x 2>/dev/null; skopeo --insecure-policy copy -q oci-archive:out.tar "
+        "oci-archive:three.tar:bb:3");
     for (auto [file, name] : {std::pair("two.tar", "bb:2"), {"three.tar", "bb:3"}}) {
         std::string text = *os::read_file(concat(base, '/', std::string_view(file)));
         auto loaded = load(text);
@@ -231,8 +234,11 @@ TEST_F(ImageStoreTest, RefusesBadArchives) {
     std::string good = docker_archive(R"(["app:1"])", {kBase});
     EXPECT_EQ(error(good.substr(0, good.size() / 2)), "archive/tar: unexpected EOF");
     std::string config = config_of({kTop});
-    EXPECT_NE(error(tar_of({{"c", config}, {"l", kBase}, {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}})).find("the image configuration says"), std::string::npos);
-    EXPECT_EQ(error(tar_of({{"c", config}, {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}})), "manifest.json names \"l\", which is not in the archive");
+    EXPECT_NE(error(tar_of({{"c", config}, {"l", kBase}, {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}}))
+                  .find("the image configuration says"),
+              std::string::npos);
+    EXPECT_EQ(error(tar_of({{"c", config}, {"manifest.json", R"([{"Config":"c","RepoTags":null,"Layers":["l"]}])"}})),
+              "manifest.json names \"l\", which is not in the archive");
     EXPECT_NE(error(tar_of({{"blobs/sha256/" + std::string(64, 'a'), "x"}, {"index.json", "{}"}})).find("unexpected commit digest"), std::string::npos);
     EXPECT_EQ(error(tar_of({{"repositories", "{}"}})), "the archive has no manifest.json: archives of Docker before 1.10 are not supported");
     EXPECT_EQ(blob_count(), 0u);
@@ -249,16 +255,20 @@ TEST_F(ImageStoreTest, ReadsIndexesAndPicksThePlatform) {
     auto manifest = [&](const std::string& layer, const std::string& arch) {
         std::string config = replace_all(config_of({layer}), concat('"', oci::Platform::host().architecture, '"'), concat('"', arch, '"'));
         std::string config_part = blob(config), layer_part = blob(layer);
-        std::string text = concat(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",)", config_part,
-                                  R"(},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",)", layer_part, "}]}");
-        return concat(R"({"mediaType":"application/vnd.oci.image.manifest.v1+json",)", blob(text), R"(,"platform":{"os":"linux","architecture":")", arch, "\"}}");
+        std::string text = concat(
+            R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",)",
+            config_part, R"(},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",)", layer_part, "}]}");
+        return concat(R"({"mediaType":"application/vnd.oci.image.manifest.v1+json",)", blob(text), R"(,"platform":{"os":"linux","architecture":")", arch,
+                      "\"}}");
     };
     std::string host = oci::Platform::host().architecture;
-    std::string index = concat(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)", manifest(kTop, "s390x"), ",", manifest(kBase, host), ",",
-                               R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:)", std::string(64, 'b'), R"(","size":5,"platform":{"os":"linux","architecture":"riscv64"}}]})");
+    std::string index = concat(R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)", manifest(kTop, "s390x"), ",",
+                               manifest(kBase, host), ",", R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:)",
+                               std::string(64, 'b'), R"(","size":5,"platform":{"os":"linux","architecture":"riscv64"}}]})");
     std::string target = blob(index);
     files.push_back({"oci-layout", R"({"imageLayoutVersion":"1.0.0"})"});
-    files.push_back({"index.json", concat(R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json",)", target, R"(,"annotations":{"io.containerd.image.name":"docker.io/library/multi:1"}}]})")});
+    files.push_back({"index.json", concat(R"({"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json",)", target,
+                                          R"(,"annotations":{"io.containerd.image.name":"docker.io/library/multi:1"}}]})")});
     auto loaded = load(tar_of(files));
     ASSERT_TRUE(loaded) << loaded.error().message();
     auto image = *store->resolve("multi:1");
@@ -274,7 +284,7 @@ TEST_F(ImageStoreTest, ReadsIndexesAndPicksThePlatform) {
     ASSERT_TRUE(load(all));
     EXPECT_TRUE(saved({"multi:1"}) == all);
     codec::StringSink one;
-    ASSERT_TRUE(store->save({"multi:1"}, one, oci::Platform{.architecture = "s390x", .os = "linux"}));
+    ASSERT_TRUE(store->save({"multi:1"}, one, {oci::Platform{.architecture = "s390x", .os = "linux"}}));
     EXPECT_LT(one.text.size(), all.size());
 }
 
@@ -286,9 +296,12 @@ TEST_F(ImageStoreTest, RemovesByDockersRules) {
     EXPECT_EQ(removed("app:1", false, {{c, true}}), "U app:1\n");
     EXPECT_EQ(removed(short_text), concat("conflict: unable to delete ", short_text, " (must be forced) - image is referenced in multiple repositories"));
     EXPECT_EQ(removed("me/app:x"), "U me/app:x\n");
-    EXPECT_EQ(removed("app:2", false, {{c, false}}), concat("conflict: unable to remove repository reference \"app:2\" (must force) - container ", c12, " is using its referenced image ", short_text));
-    EXPECT_EQ(removed(short_text, false, {{c, false}}), concat("conflict: unable to delete ", short_text, " (must be forced) - image is being used by stopped container ", c12));
-    EXPECT_EQ(removed(short_text, true, {{c, true}}), concat("conflict: unable to delete ", short_text, " (cannot be forced) - image is being used by running container ", c12));
+    EXPECT_EQ(removed("app:2", false, {{c, false}}), concat("conflict: unable to remove repository reference \"app:2\" (must force) - container ", c12,
+                                                            " is using its referenced image ", short_text));
+    EXPECT_EQ(removed(short_text, false, {{c, false}}),
+              concat("conflict: unable to delete ", short_text, " (must be forced) - image is being used by stopped container ", c12));
+    EXPECT_EQ(removed(short_text, true, {{c, true}}),
+              concat("conflict: unable to delete ", short_text, " (cannot be forced) - image is being used by running container ", c12));
     EXPECT_EQ(removed("app:2", true, {{c, true}}), "U app:2\n");
     EXPECT_TRUE(store->find(id));
     EXPECT_TRUE(store->find(id)->tags.empty());
@@ -332,7 +345,8 @@ TEST_F(ImageStoreTest, ParentsGoWithTheirLastChild) {
     config.os = "linux";
     auto parent = store->create_image(lease, config, {layer_descriptor(*layer)}, {layer->diff_id});
     ASSERT_TRUE(parent) << parent.error().message();
-    auto child = *store->create_image(lease, config, {layer_descriptor(*layer), layer_descriptor(layer2)}, {layer->diff_id, layer2.diff_id}, {*oci::Reference::parse("built")}, (*parent)->id);
+    auto child = *store->create_image(lease, config, {layer_descriptor(*layer), layer_descriptor(layer2)}, {layer->diff_id, layer2.diff_id},
+                                      {*oci::Reference::parse("built")}, (*parent)->id);
     EXPECT_EQ(store->children((*parent)->id).size(), 1u);
     EXPECT_NE(removed((*parent)->id.text(), true).find("image has dependent child images"), std::string::npos);
     EXPECT_EQ(removed("built"), concat("U built:latest\nD ", child->id.text(), "\nD ", (*parent)->id.text(), "\n"));
@@ -404,7 +418,10 @@ TEST_F(ImageStoreTest, UnpacksOnceForManyCallers) {
 
 TEST_F(ImageStoreTest, LeftoversOfACrashAreSwept) {
     ASSERT_TRUE(load(docker_archive(R"(["app:1"])", {kBase})));
-    shell("echo part > data/content/ingest/abc; mkdir -p data/overlay2/unpacking-1/diff/etc data/overlay2/discarded-2 data/overlay2/0123; echo x > data/content/blobs/sha256/" + std::string(64, '1'));
+    shell(
+        "echo part > data/content/ingest/abc; mkdir -p data/overlay2/unpacking-1/diff/etc data/overlay2/discarded-2 data/overlay2/0123; echo x > "
+        "data/content/blobs/sha256/" +
+        std::string(64, '1'));
     open();
     EXPECT_EQ(layer_count(), 1u);
     EXPECT_EQ(blob_count(), 3u);
@@ -468,7 +485,9 @@ TEST_F(ImageStoreTest, DamagedRecordsAreSetAside) {
 TEST_F(ImageStoreTest, LayersThatWereNotOnDiskAreUnpackedAgain) {
     ASSERT_TRUE(load(docker_archive(R"(["app:1"])", {kBase})));
     store.reset();
-    shell("sqlite3 data/images.db \"UPDATE layers SET boot='another boot'\" 2>/dev/null || python3 -c \"import sqlite3; c=sqlite3.connect('data/images.db'); c.execute(\\\"UPDATE layers SET boot='another boot'\\\"); c.commit()\"; find data/overlay2 -name base -exec truncate -s 0 {} +");
+    shell(
+        "sqlite3 data/images.db \"UPDATE layers SET boot='another boot'\" 2>/dev/null || python3 -c \"import sqlite3; c=sqlite3.connect('data/images.db'); "
+        "c.execute(\\\"UPDATE layers SET boot='another boot'\\\"); c.commit()\"; find data/overlay2 -name base -exec truncate -s 0 {} +");
     open();
     auto lower = store->lower_directories(*store->resolve("app:1").value()->manifest());
     ASSERT_TRUE(lower) << lower.error().message();

@@ -77,15 +77,21 @@ private:
     const std::vector<os::RootDirectory>& lower_;
 };
 
-Result<uint64_t> size_below(int directory, std::set<ino_t>& seen, int depth) {
+enum class Count { Content, Blocks };
+
+Result<uint64_t> size_below(int directory, Count count, std::set<ino_t>& seen, int depth) {
     uint64_t sum = 0;
     if (depth > 1000) return sum;
     for (auto& name : TRY(os::list_entries(directory))) {
         auto st = os::entry_status(directory, name);
         if (!st) continue;  // the container removed it meanwhile
+        if (count == Count::Blocks && (S_ISDIR(st->st_mode) || st->st_nlink < 2 || seen.insert(st->st_ino).second))
+            sum += static_cast<uint64_t>(st->st_blocks) * 512;
         if (S_ISDIR(st->st_mode)) {
             auto child = os::open_entry(directory, name, O_PATH | O_DIRECTORY);
-            if (child) sum += TRY(size_below(child->get(), seen, depth + 1));
+            if (child) sum += TRY(size_below(child->get(), count, seen, depth + 1));
+        } else if (count == Count::Blocks) {
+            continue;
         } else if (S_ISREG(st->st_mode) && (st->st_nlink < 2 || seen.insert(st->st_ino).second)) {
             sum += static_cast<uint64_t>(st->st_size);
         }
@@ -112,11 +118,17 @@ Result<std::vector<Change>> layer_changes(const std::string& upper, const std::v
     return std::move(walk.changes);
 }
 
-Result<uint64_t> tree_size(const std::string& path) {
+namespace {
+Result<uint64_t> size_of(const std::string& path, Count count) {
     auto directory = os::open_file(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     if (!directory) return directory.error().is(ErrorKind::NotFound) ? Result<uint64_t>(0) : fail(std::move(directory).error());
     std::set<ino_t> seen;
-    return size_below(directory->get(), seen, 0);
+    return size_below(directory->get(), count, seen, 0);
 }
+}  // namespace
+
+Result<uint64_t> tree_size(const std::string& path) { return size_of(path, Count::Content); }
+
+Result<uint64_t> tree_disk_size(const std::string& path) { return size_of(path, Count::Blocks); }
 
 }  // namespace proa::store

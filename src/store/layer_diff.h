@@ -21,5 +21,7 @@ Result<std::vector<Change>> layer_changes(const std::string& upper, const std::v
 
 /// Bytes of all regular files below `path`, each inode once.
 Result<uint64_t> tree_size(const std::string& path);
+/// Bytes that everything below `path` takes on disk, as du(1) counts.
+Result<uint64_t> tree_disk_size(const std::string& path);
 
 }  // namespace proa::store

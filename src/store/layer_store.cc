@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "os/file.h"
 #include "os/path_in_root.h"
+#include "store/layer_diff.h"
 #include "store/unpack.h"
 
 namespace proa::store {
@@ -94,7 +95,8 @@ namespace {
 /// are in a container. At the bottom, so that an image's own entries win and none of it is ever a container's change.
 Result<void> make_bottom(const std::string& root) {
     for (auto name : {"/dev/pts", "/dev/shm", "/etc", "/proc", "/sys"}) TRY(os::make_directories(root + name, 0755));
-    for (auto [name, mode] : {std::pair("/.dockerenv", 0755), {"/dev/console", 0755}, {"/etc/hostname", 0755}, {"/etc/hosts", 0755}, {"/etc/resolv.conf", 0755}})
+    for (auto [name, mode] :
+         {std::pair("/.dockerenv", 0755), {"/dev/console", 0755}, {"/etc/hostname", 0755}, {"/etc/hosts", 0755}, {"/etc/resolv.conf", 0755}})
         if (!os::exists(root + name)) TRY(os::write_file(root + name, "", static_cast<mode_t>(mode)));
     if (!os::link_status(root + "/etc/mtab")) TRY(os::make_symlink("/proc/mounts", root + "/etc/mtab"));
     return {};
@@ -121,7 +123,8 @@ Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string directory, Reco
             if (!row.text(3).empty()) store->registered_++;
             continue;
         }
-        log::warn(concat("layer ", row.text(0), written ? ": its directory is missing" : ": the machine went down before it was on disk", "; it will be unpacked again"));
+        log::warn(concat("layer ", row.text(0), written ? ": its directory is missing" : ": the machine went down before it was on disk",
+                         "; it will be unpacked again"));
         std::lock_guard lock(records_mutex);
         TRY(records.run("DELETE FROM layers WHERE diff_id = ?", {row.text(0)}));
     }
@@ -150,6 +153,17 @@ std::vector<Layer> LayerStore::all() const {
     std::vector<Layer> layers;
     for (auto& [digest, layer] : layers_) layers.push_back(layer);
     return layers;
+}
+
+uint64_t LayerStore::disk_size(const Layer& layer) const {
+    {
+        std::lock_guard lock(mutex_);
+        if (auto known = disk_sizes_.find(layer.cache_id); known != disk_sizes_.end()) return known->second;
+    }
+    auto size = tree_disk_size(diff_path(layer));
+    if (!size) return layer.size;
+    std::lock_guard lock(mutex_);
+    return disk_sizes_[layer.cache_id] = *size;
 }
 
 std::string LayerStore::link_path(const Layer& layer) const { return "l/" + short_name(layer.cache_id); }
@@ -185,10 +199,7 @@ Result<Layer> LayerStore::register_directory(const std::string& name, const Dige
     }
     std::lock_guard lock(records_mutex_);
     TRY(records_.transaction(
-        [&] {
-            return records_.run("INSERT OR REPLACE INTO layers VALUES(?, ?, ?, ?)",
-                                {diff_id.text(), layer.cache_id, static_cast<int64_t>(size), boot_});
-        },
+        [&] { return records_.run("INSERT OR REPLACE INTO layers VALUES(?, ?, ?, ?)", {diff_id.text(), layer.cache_id, static_cast<int64_t>(size), boot_}); },
         /*relaxed=*/true));
     return layer;
 }
@@ -240,6 +251,7 @@ Result<void> LayerStore::remove(const Digest& diff_id) {
         if (found == layers_.end()) return {};
         layer = found->second;
         layers_.erase(found);
+        disk_sizes_.erase(layer.cache_id);
     }
     {
         std::lock_guard lock(records_mutex_);

@@ -69,6 +69,8 @@ public:
 
     std::optional<Layer> find(const Digest& diff_id) const;
     std::vector<Layer> all() const;
+    /// Bytes that the layer takes on disk; counted once, as it never changes.
+    uint64_t disk_size(const Layer& layer) const;
     Result<std::unique_ptr<LayerUnpacker>> begin();
     /// The layer, unpacked from `blob` when it is not there yet. Of several callers one works and the others wait.
     Result<Layer> ensure(const Digest& diff_id, const BlobStore& blobs, const Digest& blob);
@@ -107,6 +109,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::unordered_map<Digest, Layer> layers_;
+    mutable std::unordered_map<std::string, uint64_t> disk_sizes_;  // by cache id
     std::unordered_set<Digest> unpacking_;
     std::deque<std::string> discarded_;
     uint64_t registered_ = 0, durable_ = 0;  // how many layers came, and how many of these are on disk

@@ -36,7 +36,8 @@ struct DockerItem {
 
 class ArchiveLoader {
 public:
-    ArchiveLoader(ImageStore& store, const std::function<void(const LoadProgress&)>& progress) : store_(store), lease_(store.lease()), progress_(progress) {}
+    ArchiveLoader(ImageStore& store, const std::function<void(const LoadProgress&)>& progress, const std::vector<oci::Platform>& platforms)
+        : store_(store), lease_(store.lease()), progress_(progress), platforms_(platforms) {}
 
     Result<std::vector<LoadedImage>> load(codec::Source& archive) {
         auto plain = TRY(codec::decompress_detected(archive));
@@ -240,6 +241,7 @@ private:
     Result<void> add(const oci::Descriptor& target, const std::vector<oci::Reference>& names) {
         // Unpacked before it is an image: what does not unpack, or to something else than its configuration says, is refused.
         Image image = TRY(read_image(store_.blobs_, target));
+        if (!platforms_.empty()) image = TRY(choose(std::move(image), target, names));
         if (auto* manifest = image.manifest()) {
             TRY(store_.lower_directories(*manifest));
             for (auto& diff_id : manifest->diff_ids) lease_.keep_layer(diff_id);
@@ -250,17 +252,35 @@ private:
         return {};
     }
 
+    /// The image with the wanted platforms alone: what only the others need is not kept.
+    Result<Image> choose(Image image, const oci::Descriptor& target, const std::vector<oci::Reference>& names) {
+        std::set<Digest> wanted{image.id};
+        for (auto& platform : platforms_) {
+            auto* manifest = image.manifest_for(platform);
+            if (!manifest)
+                return fail(ErrorKind::NotFound, concat("image with reference ", names.empty() ? target.digest : names[0].with_default_tag().familiar(),
+                                                        " was found but does not provide the specified platform (", platform.text(), ")"));
+            auto part = TRY(read_image(store_.blobs_, {.media_type = manifest->media_type, .digest = manifest->digest.text(), .size = manifest->size}));
+            wanted.insert(part.blobs.begin(), part.blobs.end());
+        }
+        for (auto& digest : image.blobs)
+            if (!wanted.contains(digest)) lease_.drop_blob(digest);
+        return read_image(store_.blobs_, target);
+    }
+
     ImageStore& store_;
     Lease lease_;
     const std::function<void(const LoadProgress&)>& progress_;
+    const std::vector<oci::Platform>& platforms_;
     std::string index_, manifest_, repositories_;
     std::map<std::string, Digest> files_;
     std::map<std::string, std::string> links_;
     std::vector<LoadedImage> loaded_;
 };
 
-Result<std::vector<LoadedImage>> ImageStore::load_archive(codec::Source& archive, const std::function<void(const LoadProgress&)>& progress) {
-    return ArchiveLoader(*this, progress).load(archive);
+Result<std::vector<LoadedImage>> ImageStore::load_archive(codec::Source& archive, const std::function<void(const LoadProgress&)>& progress,
+                                                          const std::vector<oci::Platform>& platforms) {
+    return ArchiveLoader(*this, progress, platforms).load(archive);
 }
 
 }  // namespace proa::store

@@ -9,9 +9,7 @@ namespace {
 constexpr size_t kDocumentLimit = 8 << 20;
 constexpr int kIndexDepth = 4;
 
-Unexpected bad(std::string_view what, const std::string& digest) {
-    return fail(ErrorKind::InvalidArgument, concat("image document ", digest, ": ", what));
-}
+Unexpected bad(std::string_view what, const std::string& digest) { return fail(ErrorKind::InvalidArgument, concat("image document ", digest, ": ", what)); }
 
 /// Rule C20: the media type inside a document must be the one its descriptor gives, and a document is not both kinds.
 Result<json::Value> read_document(const BlobStore& blobs, const oci::Descriptor& descriptor) {
@@ -141,6 +139,8 @@ const ImageManifest* Image::manifest_for(const oci::Platform& platform) const {
     return best < 0 ? nullptr : &manifests[static_cast<size_t>(best)];
 }
 
+void Image::select() { selected = best_manifest(*this, oci::Platform::host(), true); }
+
 Result<Image> read_image(const BlobStore& blobs, const oci::Descriptor& target) {
     Reader reader(blobs);
     reader.image.id = TRY(Digest::parse(target.digest));
@@ -149,7 +149,7 @@ Result<Image> read_image(const BlobStore& blobs, const oci::Descriptor& target) 
     TRY(reader.read(target, 0));
     std::sort(reader.image.blobs.begin(), reader.image.blobs.end());
     reader.image.blobs.erase(std::unique(reader.image.blobs.begin(), reader.image.blobs.end()), reader.image.blobs.end());
-    reader.image.selected = best_manifest(reader.image, oci::Platform::host(), true);
+    reader.image.select();
     return std::move(reader.image);
 }
 

@@ -59,7 +59,7 @@ std::string repositories_text(const std::vector<SavedImage>& saved) {
 }
 }  // namespace
 
-Result<void> ImageStore::save(const std::vector<std::string>& names, codec::Sink& out, const std::optional<oci::Platform>& platform) {
+Result<void> ImageStore::save(const std::vector<std::string>& names, codec::Sink& out, const std::vector<oci::Platform>& platforms) {
     Lease lease(*this);  // nothing that is being written goes away meanwhile
     std::vector<SavedImage> saved;
     std::set<Digest> blobs;
@@ -82,23 +82,32 @@ Result<void> ImageStore::save(const std::vector<std::string>& names, codec::Sink
         image = TRY(resolve(text));
         auto found = std::find_if(saved.begin(), saved.end(), [&](auto& item) { return item.image->id == image->id; });
         if (found == saved.end()) found = saved.insert(saved.end(), SavedImage{image, nullptr, {}, {}});
-        bool by_name = parsed && !is_digest && parsed->digest.empty() && std::find(image->tags.begin(), image->tags.end(), parsed->with_default_tag().familiar()) != image->tags.end();
+        bool by_name = parsed && !is_digest && parsed->digest.empty() &&
+                       std::find(image->tags.begin(), image->tags.end(), parsed->with_default_tag().familiar()) != image->tags.end();
         if (by_name) found->names.push_back(parsed->with_default_tag());
     }
     for (auto& item : saved) {
         std::sort(item.names.begin(), item.names.end());
         item.names.erase(std::unique(item.names.begin(), item.names.end()), item.names.end());
-        item.manifest = platform ? item.image->manifest_for(*platform) : item.image->manifest();
-        if (platform && !item.manifest)
-            return fail(ErrorKind::NotFound, concat("image with reference ", item.image->id.text(), " was found but does not provide the specified platform (", platform->text(), ")"));
+        item.manifest = item.image->manifest();
         item.target = item.image->descriptor();
-        if (platform && item.manifest->digest != item.image->id) {
-            item.target = {.media_type = item.manifest->media_type, .digest = item.manifest->digest.text(), .size = item.manifest->size};
-            Image part = TRY(read_image(blobs_, item.target));
-            blobs.insert(part.blobs.begin(), part.blobs.end());
-        } else {
+        if (platforms.empty()) {
             blobs.insert(item.image->blobs.begin(), item.image->blobs.end());
+            continue;
         }
+        std::set<Digest> chosen;
+        for (auto& platform : platforms) {
+            auto* manifest = item.image->manifest_for(platform);
+            if (!manifest)
+                return fail(ErrorKind::NotFound, concat("image with reference ", item.image->id.text(),
+                                                        " was found but does not provide the specified platform (", platform.text(), ")"));
+            if (chosen.empty()) item.manifest = manifest;
+            chosen.insert(manifest->digest);
+            Image part = TRY(read_image(blobs_, {.media_type = manifest->media_type, .digest = manifest->digest.text(), .size = manifest->size}));
+            blobs.insert(part.blobs.begin(), part.blobs.end());
+        }
+        if (chosen.size() > 1) blobs.insert(item.image->id);
+        else item.target = {.media_type = item.manifest->media_type, .digest = item.manifest->digest.text(), .size = item.manifest->size};
     }
     for (auto& digest : blobs)
         if (!lease.keep_blob(digest)) return fail(ErrorKind::NotFound, concat("blob ", digest.text(), " was removed meanwhile"));

@@ -1,6 +1,7 @@
 """Images: load, import, list, inspect, tag, remove, save, history."""
 import io
 import json
+import subprocess
 import tarfile
 from urllib.parse import quote
 
@@ -68,9 +69,10 @@ class TestLoad:
         assert api.get("/images/bad:1/json").status == 404
 
     def test_compressed(self, api):
-        import gzip
-        load(api, gzip.compress(images.archive([(["gz:1"], *small())])))
-        assert api.get("/images/gz:1/json").status == 200
+        archive = images.archive([(["packed:1"], *small())])
+        for program in ("gzip", "xz", "bzip2", "zstd"):
+            load(api, subprocess.run([program, "-c", "-q"], input=archive, capture_output=True, check=True).stdout)
+            assert api.delete("/images/packed:1").status == 200, program
 
     def test_load_moves_the_tag(self, api):
         load(api, images.archive([(["moved:1"], *small(Env=["V=1"]))]))

@@ -11,10 +11,8 @@ bool is_index(std::string_view type) { return type == kIndex || type == kDockerI
 bool is_manifest(std::string_view type) { return type == kManifest || type == kDockerManifest; }
 bool is_config(std::string_view type) { return type == kConfig || type == kDockerConfig; }
 bool is_layer(std::string_view type) {
-    return type.starts_with("application/vnd.oci.image.layer.v1.tar") ||
-           type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.tar") ||
-           type.starts_with("application/vnd.docker.image.rootfs.diff.tar") ||
-           type.starts_with("application/vnd.docker.image.rootfs.foreign.diff.tar");
+    return type.starts_with("application/vnd.oci.image.layer.v1.tar") || type.starts_with("application/vnd.oci.image.layer.nondistributable.v1.tar") ||
+           type.starts_with("application/vnd.docker.image.rootfs.diff.tar") || type.starts_with("application/vnd.docker.image.rootfs.foreign.diff.tar");
 }
 }  // namespace media_type
 
@@ -88,9 +86,8 @@ Result<Platform> Platform::parse(std::string_view text) {
         if (part.empty() || std::any_of(part.begin(), part.end(), [](char c) {
                 return !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '.';
             }))
-            return fail(ErrorKind::InvalidArgument,
-                        concat(quote(part), " is an invalid component of ", quote(text),
-                               ": platform specifier component must match \"^[A-Za-z0-9_.-]+$\": invalid argument"));
+            return fail(ErrorKind::InvalidArgument, concat(quote(part), " is an invalid component of ", quote(text),
+                                                           ": platform specifier component must match \"^[A-Za-z0-9_.-]+$\": invalid argument"));
     Platform host = Platform::host(), out;
     if (parts.size() == 1) {
         out.os = host.os;
@@ -124,89 +121,38 @@ std::optional<int> platform_distance(const Platform& wanted_as_given, const Plat
 
 }  // namespace proa::oci
 
-PROA_JSON_TABLE(proa::oci::Platform, "Platform",
-                field<&T::architecture>("architecture"),
-                field<&T::os>("os"),
-                field<&T::os_version>("os.version", kOmitEmpty),
-                field<&T::os_features>("os.features", kOmitEmpty),
-                field<&T::variant>("variant", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::Platform, "Platform", field<&T::architecture>("architecture"), field<&T::os>("os"), field<&T::os_version>("os.version", kOmitEmpty),
+                field<&T::os_features>("os.features", kOmitEmpty), field<&T::variant>("variant", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::Descriptor, "Descriptor",
-                field<&T::media_type>("mediaType"),
-                field<&T::digest>("digest"),
-                field<&T::size>("size"),
-                field<&T::urls>("urls", kOmitEmpty),
-                field<&T::annotations>("annotations", kOmitEmpty),
-                field<&T::data>("data", kOmitEmpty),
-                field<&T::platform>("platform", kOmitEmpty),
-                field<&T::artifact_type>("artifactType", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::Descriptor, "Descriptor", field<&T::media_type>("mediaType"), field<&T::digest>("digest"), field<&T::size>("size"),
+                field<&T::urls>("urls", kOmitEmpty), field<&T::annotations>("annotations", kOmitEmpty), field<&T::data>("data", kOmitEmpty),
+                field<&T::platform>("platform", kOmitEmpty), field<&T::artifact_type>("artifactType", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::Index, "Index",
-                field<&T::schema_version>("schemaVersion"),
-                field<&T::media_type>("mediaType", kOmitEmpty),
-                field<&T::artifact_type>("artifactType", kOmitEmpty),
-                field<&T::manifests>("manifests"),
-                field<&T::subject>("subject", kOmitEmpty),
+PROA_JSON_TABLE(proa::oci::Index, "Index", field<&T::schema_version>("schemaVersion"), field<&T::media_type>("mediaType", kOmitEmpty),
+                field<&T::artifact_type>("artifactType", kOmitEmpty), field<&T::manifests>("manifests"), field<&T::subject>("subject", kOmitEmpty),
                 field<&T::annotations>("annotations", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::Manifest, "Manifest",
-                field<&T::schema_version>("schemaVersion"),
-                field<&T::media_type>("mediaType", kOmitEmpty),
-                field<&T::artifact_type>("artifactType", kOmitEmpty),
-                field<&T::config>("config"),
-                field<&T::layers>("layers"),
-                field<&T::subject>("subject", kOmitEmpty),
-                field<&T::annotations>("annotations", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::Manifest, "Manifest", field<&T::schema_version>("schemaVersion"), field<&T::media_type>("mediaType", kOmitEmpty),
+                field<&T::artifact_type>("artifactType", kOmitEmpty), field<&T::config>("config"), field<&T::layers>("layers"),
+                field<&T::subject>("subject", kOmitEmpty), field<&T::annotations>("annotations", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::RunConfig, "RunConfig",
-                field<&T::hostname>("Hostname", kOmitEmpty),
-                field<&T::domainname>("Domainname", kOmitEmpty),
-                field<&T::user>("User", kOmitEmpty),
-                field<&T::attach_stdin>("AttachStdin", kOmitEmpty),
-                field<&T::attach_stdout>("AttachStdout", kOmitEmpty),
-                field<&T::attach_stderr>("AttachStderr", kOmitEmpty),
-                field<&T::exposed_ports>("ExposedPorts", kOmitEmpty),
-                field<&T::tty>("Tty", kOmitEmpty),
-                field<&T::open_stdin>("OpenStdin", kOmitEmpty),
-                field<&T::stdin_once>("StdinOnce", kOmitEmpty),
-                field<&T::env>("Env", kOmitEmpty),
-                field<&T::entrypoint>("Entrypoint", kOmitEmpty),
-                field<&T::cmd>("Cmd", kOmitEmpty),
-                field<&T::healthcheck>("Healthcheck", kOmitEmpty),
-                field<&T::args_escaped>("ArgsEscaped", kOmitEmpty),
-                field<&T::image>("Image", kOmitEmpty),
-                field<&T::volumes>("Volumes", kOmitEmpty),
-                field<&T::working_dir>("WorkingDir", kOmitEmpty),
-                field<&T::network_disabled>("NetworkDisabled", kOmitEmpty),
-                field<&T::mac_address>("MacAddress", kOmitEmpty),
-                field<&T::on_build>("OnBuild", kOmitEmpty),
-                field<&T::labels>("Labels", kOmitEmpty),
-                field<&T::stop_signal>("StopSignal", kOmitEmpty),
-                field<&T::stop_timeout>("StopTimeout", kOmitEmpty),
-                field<&T::shell>("Shell", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::RunConfig, "RunConfig", field<&T::hostname>("Hostname", kOmitEmpty), field<&T::domainname>("Domainname", kOmitEmpty),
+                field<&T::user>("User", kOmitEmpty), field<&T::attach_stdin>("AttachStdin", kOmitEmpty), field<&T::attach_stdout>("AttachStdout", kOmitEmpty),
+                field<&T::attach_stderr>("AttachStderr", kOmitEmpty), field<&T::exposed_ports>("ExposedPorts", kOmitEmpty), field<&T::tty>("Tty", kOmitEmpty),
+                field<&T::open_stdin>("OpenStdin", kOmitEmpty), field<&T::stdin_once>("StdinOnce", kOmitEmpty), field<&T::env>("Env", kOmitEmpty),
+                field<&T::entrypoint>("Entrypoint", kOmitEmpty), field<&T::cmd>("Cmd", kOmitEmpty), field<&T::healthcheck>("Healthcheck", kOmitEmpty),
+                field<&T::args_escaped>("ArgsEscaped", kOmitEmpty), field<&T::image>("Image", kOmitEmpty), field<&T::volumes>("Volumes", kOmitEmpty),
+                field<&T::working_dir>("WorkingDir", kOmitEmpty), field<&T::network_disabled>("NetworkDisabled", kOmitEmpty),
+                field<&T::mac_address>("MacAddress", kOmitEmpty), field<&T::on_build>("OnBuild", kOmitEmpty), field<&T::labels>("Labels", kOmitEmpty),
+                field<&T::stop_signal>("StopSignal", kOmitEmpty), field<&T::stop_timeout>("StopTimeout", kOmitEmpty), field<&T::shell>("Shell", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::RootFs, "RootFS",
-                field<&T::type>("type"),
-                field<&T::diff_ids>("diff_ids"))
+PROA_JSON_TABLE(proa::oci::RootFs, "RootFS", field<&T::type>("type"), field<&T::diff_ids>("diff_ids"))
 
-PROA_JSON_TABLE(proa::oci::History, "History",
-                field<&T::created>("created", kOmitEmpty),
-                field<&T::created_by>("created_by", kOmitEmpty),
-                field<&T::author>("author", kOmitEmpty),
-                field<&T::comment>("comment", kOmitEmpty),
-                field<&T::empty_layer>("empty_layer", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::History, "History", field<&T::created>("created", kOmitEmpty), field<&T::created_by>("created_by", kOmitEmpty),
+                field<&T::author>("author", kOmitEmpty), field<&T::comment>("comment", kOmitEmpty), field<&T::empty_layer>("empty_layer", kOmitEmpty))
 
-PROA_JSON_TABLE(proa::oci::ImageConfig, "Image",
-                field<&T::created>("created", kOmitEmpty),
-                field<&T::author>("author", kOmitEmpty),
-                field<&T::architecture>("architecture"),
-                field<&T::variant>("variant", kOmitEmpty),
-                field<&T::os>("os"),
-                field<&T::os_version>("os.version", kOmitEmpty),
-                field<&T::os_features>("os.features", kOmitEmpty),
-                field<&T::config>("config"),
-                field<&T::root_fs>("rootfs"),
-                field<&T::history>("history", kOmitEmpty),
-                field<&T::docker_version>("docker_version", kOmitEmpty),
-                field<&T::parent>("parent", kOmitEmpty),
-                field<&T::comment>("comment", kOmitEmpty))
+PROA_JSON_TABLE(proa::oci::ImageConfig, "Image", field<&T::created>("created", kOmitEmpty), field<&T::author>("author", kOmitEmpty),
+                field<&T::architecture>("architecture"), field<&T::variant>("variant", kOmitEmpty), field<&T::os>("os"),
+                field<&T::os_version>("os.version", kOmitEmpty), field<&T::os_features>("os.features", kOmitEmpty), field<&T::config>("config"),
+                field<&T::root_fs>("rootfs"), field<&T::history>("history", kOmitEmpty), field<&T::docker_version>("docker_version", kOmitEmpty),
+                field<&T::container>("container", kOmitEmpty), field<&T::parent>("parent", kOmitEmpty), field<&T::comment>("comment", kOmitEmpty))

@@ -94,7 +94,7 @@ struct ImageConfig {
     RunConfig config;
     RootFs root_fs;
     std::vector<History> history;
-    std::string docker_version, parent, comment;  ///< Docker's classic builder wrote these
+    std::string docker_version, parent, comment, container;  ///< Docker's classic builder and commit wrote these
 
     Platform platform() const { return {architecture, os, os_version, os_features, variant}; }
 };
