@@ -53,13 +53,12 @@ Result<void> inspect(Call& call, Parts& parts) {
     auto platform = TRY(platform_of(call));
     if (platform && call.flag("manifests")) return fail(ErrorKind::InvalidArgument, "conflicting options: manifests and platform options cannot both be set");
     auto image = TRY(engine::inspect_image(parts, call.parameter("name"), platform));
-    if (call.version() >= ApiVersion(1, 45)) image.container.reset();
     if (call.version() < ApiVersion(1, 44)) image.virtual_size = image.size;
     if (call.version() < ApiVersion(1, 48)) image.descriptor.reset();
     if (call.version() >= ApiVersion(1, 48) && call.flag("manifests")) image.manifests = engine::manifest_summaries(parts, image.id);
     json::Value body = json::to_value(image);
     json::Value config = body.object()["Config"];
-    body.object().set("ContainerConfig", std::move(config));  // in every version: docker-compose 1.29 reads the volumes to keep from it
+    body.object().set("ContainerConfig", std::move(config));  // in every version, as Container: docker-compose 1.29 and docker-py look for them
     return call.respond_json(200, json::print(body));
 }
 

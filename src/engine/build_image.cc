@@ -16,6 +16,7 @@
 #include "engine/find_image.h"
 #include "engine/pull_image.h"
 #include "engine/remove_container.h"
+#include "engine/storage_budget.h"
 #include "os/file.h"
 #include "store/unpack.h"
 
@@ -348,6 +349,7 @@ Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Sourc
         TRY(tag_image(parts, outcome.image, tag.name(), tag.tag));
         if (!request.quiet) messages.final_text(concat("Successfully tagged ", tag.familiar(), "\n"));
     }
+    keep_storage_budget(parts);
     return {};
 }
 

@@ -13,6 +13,7 @@ namespace proa::engine {
 
 namespace {
 constexpr int64_t kQuietDownload = 600;  ///< seconds without a byte after which nobody goes on with it
+constexpr int64_t kFreshStep = 600;      ///< seconds for which an image with a parent may be a step of a build that goes on
 
 int64_t used_bytes(Parts& parts) {
     auto usage = parts.images.usage();
@@ -26,8 +27,12 @@ std::vector<store::ImagePointer> unreferenced_images(Parts& parts) {
     std::set<std::string> used;
     for (auto& container : parts.containers.all()) used.insert(container->read([](const container::Record& record) { return record.image_id; }));
     std::vector<store::ImagePointer> images;
-    for (auto& image : parts.images.list())
-        if (image->tags.empty() && !used.contains(image->id.text()) && !parts.images.has_children(image->id)) images.push_back(image);
+    int64_t moment = now().seconds;
+    for (auto& image : parts.images.list()) {
+        if (!image->tags.empty() || used.contains(image->id.text()) || parts.images.has_children(image->id)) continue;
+        if (!image->parent.empty() && moment - last_used(*image).seconds < kFreshStep) continue;
+        images.push_back(image);
+    }
     std::stable_sort(images.begin(), images.end(), [](auto& a, auto& b) { return last_used(*a) < last_used(*b); });
     return images;
 }

@@ -30,7 +30,7 @@ struct ImageInspect {
     Time created;
     std::optional<std::string> docker_version;
     std::string author;
-    std::optional<std::string> container;  ///< below API 1.45
+    std::optional<std::string> container;  ///< docker leaves it out since API 1.45
     ContainerConfig config;
     std::string architecture, variant, os, os_version;
     int64_t size = 0;
