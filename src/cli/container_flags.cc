@@ -171,6 +171,7 @@ const Flag kCommon[] = {
     {"quiet", 'q', FlagType::Bool, "Suppress the pull output"},
     {"read-only", 0, FlagType::Bool, "Mount the container's root filesystem as read only"},
     {"restart", 0, FlagType::String, "Restart policy to apply when a container exits", "(default \"no\")", "no"},
+    {"restart-delay", 0, FlagType::String, "First and longest wait before a restart, as in 1s:5m (not in docker)", "(default 100ms:1m)"},
     {"rm", 0, FlagType::Bool, "Remove the container and its anonymous volumes when it exits"},
     {"runtime", 0, FlagType::String, "Runtime to use for this container"},
     {"security-opt", 0, FlagType::List, "Security options"},

@@ -277,6 +277,7 @@ private:
 
     Result<void> restart_and_logs() {
         host_.restart_policy = TRY(parse_restart_policy(flags_.text("restart")));
+        TRY(parse_restart_delay(flags_.text("restart-delay"), host_.restart_policy));
         if (flags_.is("rm") && flags_.changed("restart") && host_.restart_policy.name != "no" && !host_.restart_policy.name.empty())
             return invalid("conflicting options: cannot specify both --restart and --rm");
         host_.log_config.type = flags_.text("log-driver");

@@ -50,6 +50,8 @@ struct VolumeSpec {
 Result<VolumeSpec> parse_volume(std::string_view spec);
 /// --restart. Errors: `invalid restart policy format: ...`.
 Result<docker::RestartPolicy> parse_restart_policy(std::string_view text);
+/// "1s" or "1s:5m" into the policy's delays; "" leaves them.
+Result<void> parse_restart_delay(std::string_view text, docker::RestartPolicy& policy);
 /// KEY=VALUE and KEY lines of an --env-file; bare keys are looked up in the environment.
 Result<std::vector<std::string>> read_key_value_file(const std::string& path, bool from_environment);
 /// -e: `KEY` takes the value of the environment, and nothing when it is unset there.

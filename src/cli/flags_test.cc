@@ -154,6 +154,12 @@ TEST(ValueSyntax, DevicesNetworksGpus) {
 
 TEST(ValueSyntax, RestartPolicies) {
     EXPECT_EQ(parse_restart_policy("on-failure:3")->maximum_retry_count, 3);
+    docker::RestartPolicy policy;
+    EXPECT_TRUE(parse_restart_delay("1s:5m", policy));
+    EXPECT_EQ(policy.delay_minimum, 1'000'000'000);
+    EXPECT_EQ(policy.delay_maximum, 300'000'000'000);
+    EXPECT_EQ(parse_restart_delay("soon", policy).error().message(), "invalid restart delay \"soon\": should be specified as 'FIRST[:LONGEST]', such as 500ms or 1s:5m");
+    EXPECT_FALSE(parse_restart_delay("1s:", policy));
     EXPECT_EQ(parse_restart_policy("on-failure:x").error().message(), "invalid restart policy format: maximum retry count must be an integer");
 }
 

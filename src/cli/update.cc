@@ -24,6 +24,7 @@ const Flag kFlags[] = {
     {"publish-add", 0, FlagType::List, "Publish a further port to the host; the container may run (not in docker)"},
     {"publish-rm", 0, FlagType::List, "Publish a port of the container no more: 80 or 53/udp (not in docker)"},
     {"restart", 0, FlagType::String, "Restart policy to apply when a container exits"},
+    {"restart-delay", 0, FlagType::String, "First and longest wait before a restart, as in 1s:5m (not in docker)"},
 };
 
 Result<int> run(Invocation& call) {
@@ -33,6 +34,7 @@ Result<int> run(Invocation& call) {
     if (!any) return fail(ErrorKind::InvalidArgument, "you must provide one or more flags when using this command");
     docker::RestartPolicy policy;
     if (!flags.text("restart").empty()) policy = TRY(parse_restart_policy(flags.text("restart")));
+    TRY(parse_restart_delay(flags.text("restart-delay"), policy));
     json::Object body;
     static constexpr std::pair<const char*, const char*> kNumbers[] = {
         {"CpuShares", "cpu-shares"}, {"Memory", "memory"}, {"NanoCpus", "cpus"}, {"BlkioWeight", "blkio-weight"}, {"CpuPeriod", "cpu-period"},
@@ -42,7 +44,7 @@ Result<int> run(Invocation& call) {
     body.set("CpusetCpus", flags.text("cpuset-cpus"));
     body.set("CpusetMems", flags.text("cpuset-mems"));
     if (flags.changed("pids-limit")) body.set("PidsLimit", flags.integer("pids-limit"));
-    body.set("RestartPolicy", json::Object{{"Name", policy.name}, {"MaximumRetryCount", policy.maximum_retry_count}});
+    body.set("RestartPolicy", TRY(json::parse(json::encode(policy))));
     docker::Set exposed;
     docker::PortMap added;
     for (auto& spec : flags.list("publish-add")) TRY(add_published_port(spec, exposed, added));

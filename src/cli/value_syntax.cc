@@ -360,6 +360,17 @@ Result<docker::RestartPolicy> parse_restart_policy(std::string_view text) {
     return policy;
 }
 
+Result<void> parse_restart_delay(std::string_view text, docker::RestartPolicy& policy) {
+    if (text.empty()) return {};
+    auto sides = cut(text, ":");
+    auto first = parse_duration(sides ? sides->first : text), longest = sides ? parse_duration(sides->second) : std::optional<int64_t>(0);
+    if (!first || !longest || *first <= 0 || (sides && *longest <= 0))
+        return invalid(concat("invalid restart delay ", quote(text), ": should be specified as 'FIRST[:LONGEST]', such as 500ms or 1s:5m"));
+    policy.delay_minimum = *first;
+    policy.delay_maximum = *longest;
+    return {};
+}
+
 void add_environment(std::string_view item, std::vector<std::string>& out) {
     if (item.find('=') != item.npos) {
         out.emplace_back(item);

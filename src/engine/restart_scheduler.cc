@@ -6,6 +6,7 @@ namespace proa::engine {
 
 namespace {
 constexpr int64_t kFirstDelayMs = 100, kLongestDelayMs = 60000;
+constexpr int64_t kMillisecond = 1000000;
 constexpr int64_t kStableNanoseconds = int64_t{10} * 1000000000;
 }  // namespace
 
@@ -21,10 +22,13 @@ RestartScheduler::~RestartScheduler() {
 }
 
 int64_t RestartScheduler::schedule(const container::ContainerPointer& container, int64_t uptime_nanoseconds) {
+    auto policy = container->read([](const container::Record& record) { return record.host_config.restart_policy; });
+    int64_t first = policy.delay_minimum == 0 ? kFirstDelayMs : std::max<int64_t>(policy.delay_minimum / kMillisecond, 1);
+    int64_t longest = std::max(policy.delay_maximum == 0 ? kLongestDelayMs : policy.delay_maximum / kMillisecond, first);
     std::lock_guard lock(mutex_);
     int64_t& delay = delays_ms_[container->id()];
-    delay = delay == 0 || uptime_nanoseconds >= kStableNanoseconds ? kFirstDelayMs : std::min(delay * 2, kLongestDelayMs);
-    planned_[container->id()] = Entry{container, monotonic_nanoseconds() + delay * 1000000};
+    delay = delay == 0 || uptime_nanoseconds >= kStableNanoseconds ? first : std::clamp(delay * 2, first, longest);
+    planned_[container->id()] = Entry{container, monotonic_nanoseconds() + delay * kMillisecond};
     changed_.notify_all();
     return delay;
 }

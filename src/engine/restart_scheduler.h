@@ -8,7 +8,8 @@
 
 namespace proa::engine {
 
-/// Starts containers again after their back-off: 100 ms doubling to one minute, from the start again after 10 s up.
+/// Starts containers again after their back-off: 100 ms doubling to one minute unless the restart policy has other delays, from the start
+/// again after 10 s up.
 class RestartScheduler {
 public:
     using Start = std::function<void(const container::ContainerPointer&)>;

@@ -49,9 +49,17 @@ Result<std::vector<std::string>> update_container(Parts& parts, const container:
     if (!wanted.restart_policy.name.empty()) {
         if (merged.auto_remove && wanted.restart_policy.name != "no")
             return fail(ErrorKind::InvalidArgument, "Restart policy cannot be updated because AutoRemove is enabled for the container");
-        merged.restart_policy = wanted.restart_policy;
+        merged.restart_policy.name = wanted.restart_policy.name;
+        merged.restart_policy.maximum_retry_count = wanted.restart_policy.maximum_retry_count;
+        if (wanted.restart_policy.name == "no") merged.restart_policy.delay_minimum = merged.restart_policy.delay_maximum = 0;
+    }
+    if (wanted.restart_policy.delay_minimum != 0 || wanted.restart_policy.delay_maximum != 0) {  // of a policy that is there already, too
+        merged.restart_policy.delay_minimum = wanted.restart_policy.delay_minimum;
+        merged.restart_policy.delay_maximum = wanted.restart_policy.delay_maximum;
     }
     docker::HostConfig asked = wanted;  // what was asked for is checked too: the merge leaves zeros out
+    if (asked.restart_policy.name.empty() && asked.restart_policy.maximum_retry_count == 0) asked.restart_policy = merged.restart_policy;
+    asked.auto_remove = merged.auto_remove;
     asked.masked_paths = merged.masked_paths;
     TRY(validate_container(docker::ContainerConfig{}, merged));
     TRY(validate_container(docker::ContainerConfig{}, asked));

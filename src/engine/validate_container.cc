@@ -39,6 +39,11 @@ Result<void> validate_config(const docker::ContainerConfig& config) {
 
 Result<void> validate_restart_policy(const docker::HostConfig& host) {
     auto& policy = host.restart_policy;
+    if (policy.delay_minimum < 0 || policy.delay_maximum < 0) return invalid("invalid restart policy: a delay cannot be negative");
+    if (policy.delay_minimum != 0 && policy.delay_maximum != 0 && policy.delay_maximum < policy.delay_minimum)
+        return invalid(concat("invalid restart policy: the longest delay (", duration_text(policy.delay_maximum), ") is shorter than the first one (", duration_text(policy.delay_minimum), ')'));
+    if ((policy.delay_minimum != 0 || policy.delay_maximum != 0) && (policy.name.empty() || policy.name == "no"))
+        return invalid("invalid restart policy: a delay needs a policy that restarts: 'always', 'on-failure', or 'unless-stopped'");
     if (policy.name.empty()) {
         if (policy.maximum_retry_count != 0) return invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'");
         return {};

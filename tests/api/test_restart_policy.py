@@ -31,6 +31,44 @@ def test_no(api):
     assert api.logs(container)[0] == "x\n"
 
 
+def gaps_of(api, container, count):
+    wait_until(lambda: len(api.logs(container)[0].splitlines()) > count, 30)
+    stamps = [line.split()[0] for line in api.logs(container, "stdout=1&timestamps=1")[0].splitlines()]
+    seconds = [float(s[17:29]) + 60 * int(s[14:16]) for s in stamps]
+    return [(b - a) % 3600 for a, b in zip(seconds, seconds[1:])][:count]
+
+
+@pytest.mark.proa
+class TestDelays:
+    def test_of_their_own(self, api):
+        policy = {"Name": "always", "DelayMin": 400 * 10**6, "DelayMax": 500 * 10**6}
+        container = api.run("sh", "-c", "echo x; exit 1", host={"RestartPolicy": policy})
+        gaps = gaps_of(api, container, 3)
+        for gap, least in zip(gaps, (0.4, 0.5, 0.5)):
+            assert least <= gap < least + 1.5, gaps
+        assert api.inspect(container)["HostConfig"]["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0, **{k: policy[k] for k in ("DelayMin", "DelayMax")}}
+
+    def test_one_alone_is_the_first_and_the_longest_too_when_it_is_long(self, api):
+        container = api.run("sh", "-c", "echo x; exit 1", host={"RestartPolicy": {"Name": "always", "DelayMax": 100 * 10**6}})
+        assert all(0.1 <= gap < 1.6 for gap in gaps_of(api, container, 4))
+
+    def test_changed_by_update(self, api):
+        container = api.run("sleep", "100", host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}})
+        assert api.post(f"/containers/{container}/update", {"RestartPolicy": {"DelayMin": 10**9}}).status == 200
+        policy = api.inspect(container)["HostConfig"]["RestartPolicy"]
+        assert policy == {"Name": "on-failure", "MaximumRetryCount": 4, "DelayMin": 10**9}
+        assert api.post(f"/containers/{container}/update", {"RestartPolicy": {"Name": "always"}}).status == 200
+        assert api.inspect(container)["HostConfig"]["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0, "DelayMin": 10**9}
+        assert api.post(f"/containers/{container}/update", {"RestartPolicy": {"Name": "no"}}).status == 200
+        assert "DelayMin" not in api.inspect(container)["HostConfig"]["RestartPolicy"]
+
+    @pytest.mark.parametrize("policy, words", [({"Name": "always", "DelayMin": -1}, "cannot be negative"), ({"Name": "no", "DelayMin": 10**9}, "needs a policy that restarts"),
+                                               ({"Name": "always", "DelayMin": 2 * 10**9, "DelayMax": 10**9}, "the longest delay (1s) is shorter than the first one (2s)")])
+    def test_bad_ones(self, api, policy, words):
+        answer = api.post("/containers/create", {"Image": "busybox", "HostConfig": {"RestartPolicy": policy}})
+        assert answer.status == 400 and words in answer.json()["message"]
+
+
 def test_back_off_doubles(api):
     container = run(api, "date +%s%N; exit 1", "always")
     wait_until(lambda: len(api.logs(container)[0].splitlines()) >= 5, 30)

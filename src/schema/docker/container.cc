@@ -42,7 +42,9 @@ PROA_JSON_TABLE(proa::docker::PortBinding, "PortBinding",
 
 PROA_JSON_TABLE(proa::docker::RestartPolicy, "RestartPolicy",
                 field<&T::name>("Name"),
-                field<&T::maximum_retry_count>("MaximumRetryCount"))
+                field<&T::maximum_retry_count>("MaximumRetryCount"),
+                field<&T::delay_minimum>("DelayMin", kOmitEmpty),
+                field<&T::delay_maximum>("DelayMax", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::docker::LogConfig, "LogConfig",
                 field<&T::type>("Type"),

@@ -48,6 +48,7 @@ using PortMap = std::map<std::string, std::optional<std::vector<PortBinding>>>;
 struct RestartPolicy {
     std::string name;
     int64_t maximum_retry_count = 0;
+    int64_t delay_minimum = 0, delay_maximum = 0;  ///< ours, nanoseconds: the first wait and the longest; 0: 100 ms, one minute
 };
 struct LogConfig {
     std::string type;
