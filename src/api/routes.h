@@ -16,5 +16,6 @@ void add_network_routes(Router& router, engine::Parts& parts);
 void add_registry_routes(Router& router, engine::Parts& parts);  ///< push, login, search, distribution
 void add_volume_routes(Router& router, engine::Parts& parts);
 void add_system_routes(Router& router, engine::Parts& parts);
+void add_absent_routes(Router& router, engine::Parts& parts);  ///< swarm, managed plugins, attestations
 
 }  // namespace proa::api

@@ -77,7 +77,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});
-    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_registry_routes, api::add_build_routes, api::add_network_routes, api::add_volume_routes, api::add_system_routes})
+    for (auto add : {api::add_container_routes, api::add_file_routes, api::add_usage_routes, api::add_stream_routes, api::add_exec_routes, api::add_image_routes, api::add_registry_routes, api::add_build_routes, api::add_network_routes, api::add_volume_routes, api::add_system_routes, api::add_absent_routes})
         add(router, parts);
     http::Server server([&](http::Exchange& exchange) { router.answer(exchange); });
     TRY(api::open_listeners(settings, server));

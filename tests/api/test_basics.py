@@ -145,10 +145,27 @@ def test_info_and_version(api):
     assert (version["Os"], version["KernelVersion"]) == ("linux", __import__("os").uname().release)
 
 
-def test_swarm_says_that_it_is_none(api):
-    answer = api.get("/services")
+@pytest.mark.parametrize("method, path", [("GET", "/services"), ("GET", "/nodes/x"), ("DELETE", "/services/x"), ("DELETE", "/nodes/x"), ("DELETE", "/secrets/x"), ("DELETE", "/configs/x"),
+                                          ("POST", "/services/x/update?version=1"), ("POST", "/secrets/x/update?version=1"), ("POST", "/nodes/x/update?version=1"), ("GET", "/services/x/logs?stdout=1")])
+def test_swarm_says_that_it_is_none(api, method, path):
+    answer = api.request(method, path, {} if method == "POST" else None)
     assert answer.status == 503
     assert answer.message.startswith("This node is not a swarm manager.")
+
+
+def test_managed_plugins_are_none(api):
+    assert api.get("/plugins").json() == []
+    assert api.get("/plugins/vieux/sshfs:latest/json").status == 404
+    for method, path in (("GET", "/plugins/none/json"), ("POST", "/plugins/none/enable"), ("POST", "/plugins/none/disable"), ("DELETE", "/plugins/none")):
+        answer = api.request(method, path, None)
+        assert answer.status == 404 and "none" in answer.message and "not found" in answer.message, (path, answer.message)
+
+
+@pytest.mark.proa
+def test_what_is_absent_is_named(api):
+    assert "managed plugins are not supported" in api.post("/plugins/pull?remote=x&name=y", []).message
+    assert api.get("/images/busybox/attestations").status == 501 and "attestations" in api.get("/images/busybox/attestations").message
+    assert api.get("/images/nope/attestations").status == 404
 
 
 def test_empty_lists_are_lists(api):
