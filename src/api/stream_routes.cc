@@ -107,12 +107,12 @@ public:
     LogWriter(Call& call, bool tty, bool timestamps, bool details) : call_(call), tty_(tty), timestamps_(timestamps), details_(details) {}
 
     Result<void> add(const container::LogMessage& message) {
-        std::string line;
-        if (timestamps_) line += rfc3339_nano_fixed(message.time) + " ";
-        if (details_) line += message.attributes + " ";
-        line += message.text;
-        if (tty_) pending_ += line;
-        else docker::append_frame(pending_, message.from_stderr ? docker::StreamId::Stderr : docker::StreamId::Stdout, line);
+        std::string prefix;
+        if (timestamps_) prefix += rfc3339_nano_fixed(message.time) + " ";
+        if (details_) prefix += message.attributes + " ";
+        if (!tty_) docker::append_frame_header(pending_, message.from_stderr ? docker::StreamId::Stderr : docker::StreamId::Stdout, prefix.size() + message.text.size());
+        pending_ += prefix;
+        pending_ += message.text;
         if (pending_.size() >= kFlushBytes) return flush();
         return {};
     }

@@ -40,10 +40,13 @@ std::string date_and_time(int64_t seconds) {
 /// Reads exactly `width` digits at the front of `text`; -1 when they are not there.
 int take_digits(std::string_view& text, size_t width) {
     if (text.size() < width) return -1;
-    auto value = parse_uint(text.substr(0, width));
-    if (!value) return -1;
+    int value = 0;
+    for (char c : text.substr(0, width)) {
+        if (c < '0' || c > '9') return -1;
+        value = value * 10 + (c - '0');
+    }
     text.remove_prefix(width);
-    return static_cast<int>(*value);
+    return value;
 }
 
 bool take_char(std::string_view& text, char c) {
@@ -55,11 +58,12 @@ bool take_char(std::string_view& text, char c) {
 /// Digits after a decimal point as nanoseconds; more than nine are cut.
 std::optional<int32_t> take_fraction(std::string_view& text) {
     int32_t value = 0;
-    int count = 0;
-    for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; count++, text.remove_prefix(1))
-        if (count < 9) value = value * 10 + (text.front() - '0');
+    size_t count = 0;
+    for (; count < text.size() && text[count] >= '0' && text[count] <= '9'; count++)
+        if (count < 9) value = value * 10 + (text[count] - '0');
     if (count == 0) return std::nullopt;
-    for (int i = count; i < 9; i++) value *= 10;
+    text.remove_prefix(count);
+    for (; count < 9; count++) value *= 10;
     return value;
 }
 }  // namespace

@@ -188,11 +188,13 @@ TEST(LogReader, LosesNothingWhenFilesMoveBetweenReads) {
 }
 
 TEST(LogLine, KeepsEscapes) {
-    auto message = parse_log_line(R"({"log":"a\"b\\\u003c\u00e9\n","stream":"stderr","time":"2026-01-01T00:00:00.5Z"})", false);
-    ASSERT_TRUE(message);
-    EXPECT_EQ(message->text, "a\"b\\<\u00e9\n");
-    EXPECT_TRUE(message->from_stderr);
-    EXPECT_EQ(message->time.nanoseconds, 500000000);
+    LogMessage message;
+    message.text = "what another line left";
+    ASSERT_TRUE(parse_log_line(R"({"log":"a\"b\\\u003c\u00e9\n","stream":"stderr","time":"2026-01-01T00:00:00.5Z"})", false, message));
+    EXPECT_EQ(message.text, "a\"b\\<\u00e9\n");
+    EXPECT_TRUE(message.from_stderr);
+    EXPECT_EQ(message.time.nanoseconds, 500000000);
+    EXPECT_FALSE(parse_log_line("no JSON", false, message));
 }
 
 TEST(Plan, CapabilitiesFollowDocker) {

@@ -20,6 +20,7 @@ constexpr size_t kReadBytes = 256 * 1024;
 
 /// Undoes JSON's escapes of a text without quotes; false on a malformed escape.
 bool unescape(std::string_view in, std::string& out) {
+    out.clear();
     out.reserve(in.size());
     while (!in.empty()) {
         size_t plain = in.find('\\');
@@ -61,24 +62,22 @@ size_t closing_quote(std::string_view line, size_t start) {
 }
 
 /// The exact form that our shim and Docker write: {"log":"...","stream":"stdout","time":"..."}.
-std::optional<LogMessage> parse_fast(std::string_view line) {
+bool parse_fast(std::string_view line, LogMessage& message) {
     constexpr std::string_view kLog = "{\"log\":\"", kStream = "\",\"stream\":\"std", kTime = "\",\"time\":\"";
-    if (!line.starts_with(kLog)) return std::nullopt;
+    if (!line.starts_with(kLog)) return false;
     size_t end = closing_quote(line, kLog.size());
-    if (end == std::string_view::npos || !line.substr(end).starts_with(kStream)) return std::nullopt;
+    if (end == std::string_view::npos || !line.substr(end).starts_with(kStream)) return false;
     std::string_view rest = line.substr(end + kStream.size());
-    LogMessage message;
     message.from_stderr = rest.starts_with("err");
-    if (!message.from_stderr && !rest.starts_with("out")) return std::nullopt;
+    if (!message.from_stderr && !rest.starts_with("out")) return false;
     rest.remove_prefix(3);
-    if (!rest.starts_with(kTime)) return std::nullopt;
+    if (!rest.starts_with(kTime)) return false;
     rest.remove_prefix(kTime.size());
     size_t time_end = rest.find('"');
     auto time = parse_rfc3339(rest.substr(0, time_end));
-    if (!time || rest.substr(time_end) != "\"}") return std::nullopt;
+    if (!time || rest.substr(time_end) != "\"}") return false;
     message.time = *time;
-    if (!unescape(line.substr(kLog.size(), end - kLog.size()), message.text)) return std::nullopt;
-    return message;
+    return unescape(line.substr(kLog.size(), end - kLog.size()), message.text);
 }
 
 /// A rotated file's plain bytes in an anonymous file: rotated files are small, their size is the log's max-size.
@@ -123,8 +122,8 @@ Result<Time> first_time(codec::Source& source) {
     }
     size_t end = head.find('\n');
     if (end == std::string::npos) return kZeroTime;
-    auto message = parse_log_line(std::string_view(head).substr(0, end), false);
-    return message ? message->time : kZeroTime;
+    LogMessage message;
+    return parse_log_line(std::string_view(head).substr(0, end), false, message) ? message.time : kZeroTime;
 }
 
 /// Go's url.QueryEscape.
@@ -141,19 +140,17 @@ std::string attributes_text(const json::Object& attributes) {
 
 }  // namespace
 
-std::optional<LogMessage> parse_log_line(std::string_view line, bool with_attributes) {
-    if (!with_attributes)
-        if (auto message = parse_fast(line)) return message;
+bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message) {
+    if (!with_attributes && parse_fast(line, message)) return true;
     auto value = json::parse(line);
-    if (!value || !value->is_object()) return std::nullopt;
+    if (!value || !value->is_object()) return false;
     auto time = parse_rfc3339((*value)["time"].as_string());
-    if (!time) return std::nullopt;
-    LogMessage message;
+    if (!time) return false;
     message.text = (*value)["log"].as_string();
     message.from_stderr = (*value)["stream"].as_string() == "stderr";
     message.time = *time;
     message.attributes = attributes_text((*value)["attrs"].as_object());
-    return message;
+    return true;
 }
 
 Result<std::optional<LogReader::Segment>> LogReader::open_segment(const std::string& path) {
@@ -278,7 +275,7 @@ std::optional<std::string_view> LogReader::take_line() {
     return line;
 }
 
-Result<std::optional<LogMessage>> LogReader::next() {
+Result<const LogMessage*> LogReader::next() {
     if (options_.tail && *options_.tail == 0 && !current_.file) {
         // Nothing of what is there is wanted: begin at the end of the active file.
         options_.tail.reset();
@@ -288,21 +285,21 @@ Result<std::optional<LogMessage>> LogReader::next() {
     while (!finished_) {
         auto line = take_line();
         if (!line) {
-            if (!TRY(fill())) return std::optional<LogMessage>();
+            if (!TRY(fill())) return nullptr;
             continue;
         }
-        auto message = parse_log_line(*line, options_.details);
-        if (message) last_ = message->time;
-        if (!message || (message->from_stderr ? !options_.with_stderr : !options_.with_stdout)) continue;
-        int64_t time = message->time.unix_nano();
+        if (!parse_log_line(*line, options_.details, message_)) continue;
+        last_ = message_.time;
+        if (message_.from_stderr ? !options_.with_stderr : !options_.with_stdout) continue;
+        int64_t time = message_.time.unix_nano();
         if (options_.since_unix_nano && time < *options_.since_unix_nano) continue;
         if (options_.until_unix_nano && time > *options_.until_unix_nano) {
             finished_ = true;
             break;
         }
-        return message;
+        return &message_;
     }
-    return std::optional<LogMessage>();
+    return nullptr;
 }
 
 }  // namespace proa::container

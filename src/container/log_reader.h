@@ -28,8 +28,8 @@ class LogReader {
 public:
     /// A log that does not exist yet reads as empty.
     static Result<LogReader> open(std::string path, LogOptions options);
-    /// The next wanted message; no value when there is none for now (ask again after the file has grown) or `finished()`.
-    Result<std::optional<LogMessage>> next();
+    /// The next wanted message, good until the next call; nullptr when there is none for now (ask again after the file has grown) or `finished()`.
+    Result<const LogMessage*> next();
     /// True once a message behind `until` was met: nothing further will come.
     bool finished() const { return finished_; }
 
@@ -48,6 +48,7 @@ private:
     Segment current_;
     std::string buffer_;
     size_t consumed_ = 0;
+    LogMessage message_;
     Time last_;  ///< of the youngest line that was read
     bool finished_ = false;
 
@@ -61,7 +62,7 @@ private:
     std::optional<std::string_view> take_line();
 };
 
-/// Parses one line of a json-file log; nullopt for a line that is none.
-std::optional<LogMessage> parse_log_line(std::string_view line, bool with_attributes);
+/// Parses one line of a json-file log; false for a line that is none: `message` is then nothing to rely on.
+bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message);
 
 }  // namespace proa::container
