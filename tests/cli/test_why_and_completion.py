@@ -181,3 +181,7 @@ def test_flags_of_our_own_command(proa, api, name):
     refused = subprocess.run([proa.program, "start", "--checkpoint", "x", "--checkpoint-dir", "/x", name], env=os.environ, capture_output=True, text=True)
     assert refused.returncode != 0
     proa("update", "--kernel-memory", "8m", name)
+    proa("update", "--restart", "always", "--restart-delay", "1s:5m", name)
+    assert api.inspect(name)["HostConfig"]["RestartPolicy"] == {"Name": "always", "MaximumRetryCount": 0, "DelayMin": 10**9, "DelayMax": 300 * 10**9}
+    second = proa("create", "--restart", "on-failure:2", "--restart-delay", "250ms", "busybox").strip()
+    assert api.inspect(second)["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 2, "DelayMin": 250 * 10**6}
