@@ -28,6 +28,8 @@ public:
 /// Gzip in members of 1 MiB of input each, compressed on up to `threads` threads; the bytes depend on input and level only.
 /// Level 1 to 12 of libdeflate. `out` is borrowed.
 std::unique_ptr<Compressor> gzip_compressor(Sink& out, int level = 6, unsigned threads = 2);
+/// A whole text in the zlib format (RFC 1950); level 1 to 12.
+std::string zlib_compress(std::string_view text, int level);
 /// Zstandard, level 1 to 19.
 std::unique_ptr<Compressor> zstd_compressor(Sink& out, int level = 3, unsigned threads = 2);
 /// Gzip, zstd or none (passes through); Unsupported for the others. Level 0: the format's own default.

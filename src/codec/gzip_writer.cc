@@ -66,6 +66,15 @@ private:
 };
 }  // namespace
 
+std::string zlib_compress(std::string_view text, int level) {
+    libdeflate_compressor* compressor = libdeflate_alloc_compressor(std::clamp(level, 1, 12));
+    if (!compressor) throw std::bad_alloc();
+    std::string output(libdeflate_zlib_compress_bound(compressor, text.size()), '\0');
+    output.resize(libdeflate_zlib_compress(compressor, text.data(), text.size(), output.data(), output.size()));
+    libdeflate_free_compressor(compressor);
+    return output;
+}
+
 std::unique_ptr<Compressor> gzip_compressor(Sink& out, int level, unsigned threads) {
     return std::make_unique<GzipCompressor>(out, level, threads);
 }

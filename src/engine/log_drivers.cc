@@ -72,25 +72,23 @@ Result<void> check_addresses(const docker::LogConfig& log) {
     auto scheme = [&](std::string_view name) { return std::string(cut(log_option(log, name), "://").value_or(std::pair<std::string_view, std::string_view>("", "")).first); };
     if (log.type == "syslog") {
         std::string address = log_option(log, "syslog-address"), protocol = scheme("syslog-address");
-        if (protocol == "tcp+tls") return fail(ErrorKind::Unsupported, "syslog-address tcp+tls is not supported yet by this engine: use tcp, udp or unix");
-        if (!address.empty() && protocol != "udp" && protocol != "tcp" && protocol != "unix" && protocol != "unixgram") return invalid(concat("syslog-address should be in form proto://address, got ", address));
+        if (!address.empty() && protocol != "udp" && protocol != "tcp" && protocol != "tcp+tls" && protocol != "unix" && protocol != "unixgram") return invalid(concat("syslog-address should be in form proto://address, got ", address));
         std::string format = log_option(log, "syslog-format");
         if (!format.empty() && format != "rfc3164" && format != "rfc5424" && format != "rfc5424micro") return invalid("Invalid syslog format");
         for (auto name : {"syslog-tls-ca-cert", "syslog-tls-cert", "syslog-tls-key", "syslog-tls-skip-verify"})
-            if (!log_option(log, name).empty()) return fail(ErrorKind::Unsupported, concat("log opt ", std::string_view(name), " is not supported yet by this engine"));
+            if (!log_option(log, name).empty() && protocol != "tcp+tls") return invalid(concat("log opt ", std::string_view(name), " needs a syslog-address tcp+tls://host:port"));
+        if (log_option(log, "syslog-tls-cert").empty() != log_option(log, "syslog-tls-key").empty()) return invalid("syslog-tls-cert and syslog-tls-key are only good together");
     }
     if (log.type == "gelf") {
         if (log_option(log, "gelf-address").empty()) return invalid("gelf-address is a required parameter");
         if (scheme("gelf-address") != "udp" && scheme("gelf-address") != "tcp") return invalid(concat("gelf-address should be in form proto://address, got ", log_option(log, "gelf-address")));
         std::string type = log_option(log, "gelf-compression-type");
         if (!type.empty() && type != "gzip" && type != "zlib" && type != "none") return invalid(concat("gelf: invalid compression type ", quote(type)));
-        if (type == "zlib") return fail(ErrorKind::Unsupported, "log opt gelf-compression-type=zlib is not supported by this engine: use gzip or none");
         if (scheme("gelf-address") == "tcp" && !type.empty()) return invalid("compression is only supported on UDP");
     }
     if (log.type == "fluentd") {
-        std::string address = log_option(log, "fluentd-address");
-        if (address.starts_with("tls://")) return fail(ErrorKind::Unsupported, "fluentd-address tls:// is not supported yet by this engine");
-        if (parse_bool(log_option(log, "fluentd-request-ack")).value_or(false)) return fail(ErrorKind::Unsupported, "log opt fluentd-request-ack is not supported yet by this engine");
+        for (auto name : {"fluentd-async", "fluentd-async-connect", "fluentd-request-ack", "fluentd-sub-second-precision"})
+            if (!log_option(log, name).empty() && !parse_bool(log_option(log, name))) return invalid(concat("invalid value for ", quote(name), ": ", quote(log_option(log, name))));
     }
     return {};
 }

@@ -1,17 +1,14 @@
 #include "engine/remote_log.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "base/id.h"
 #include "codec/compression.h"
 #include "engine/log_drivers.h"
+#include "engine/remote_line.h"
 #include "os/file.h"
 
 namespace proa::engine {
@@ -20,108 +17,6 @@ namespace {
 
 using container::LogMessage;
 using container::Record;
-
-struct Address {
-    std::string protocol, host, port, path;
-};
-
-/// "udp://host:514", "unix:///dev/log".
-Address parse_address(std::string_view text, std::string_view default_port) {
-    Address address;
-    auto parts = cut(text, "://");
-    address.protocol = parts ? parts->first : "tcp";
-    std::string_view rest = parts ? parts->second : text;
-    if (address.protocol.starts_with("unix")) {
-        address.path = rest;
-        return address;
-    }
-    rest = trim_suffix(rest, "/");
-    size_t colon = rest.rfind(':');
-    bool has_port = colon != std::string_view::npos && rest.find(']', colon) == std::string_view::npos;
-    address.host = has_port ? rest.substr(0, colon) : rest;
-    address.port = has_port ? rest.substr(colon + 1) : default_port;
-    address.host = trim_suffix(trim_prefix(address.host, "["), "]");
-    return address;
-}
-
-constexpr int kConnectSeconds = 5;
-
-Result<os::Fd> connect_unix(const std::string& path, int type) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path) return fail(ErrorKind::InvalidArgument, concat("dial unix ", path, ": path too long"));
-    path.copy(name.sun_path, path.size());
-    os::Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-    if (!fd) return fail_errno("socket");
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) < 0) return fail(errno_error(type == SOCK_DGRAM ? "dial unixgram" : "dial unix", path));
-    return fd;
-}
-
-Result<os::Fd> connect_internet(const Address& address) {
-    addrinfo hints{}, *found = nullptr;
-    hints.ai_socktype = address.protocol == "udp" ? SOCK_DGRAM : SOCK_STREAM;
-    std::string subject = concat(address.host, ':', address.port);
-    int code = ::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found);
-    if (code != 0) return fail(ErrorKind::Internal, concat("dial ", address.protocol, ": lookup ", address.host, ": ", std::string_view(::gai_strerror(code))));
-    Error last(ErrorKind::Internal, concat("dial ", address.protocol, ' ', subject, ": no address"));
-    timeval limit{kConnectSeconds, 0};
-    for (addrinfo* one = found; one; one = one->ai_next) {
-        os::Fd fd(::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol));
-        if (!fd) continue;
-        (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);  // bounds connect(2) too
-        if (::connect(fd.get(), one->ai_addr, one->ai_addrlen) == 0) {
-            ::freeaddrinfo(found);
-            return fd;
-        }
-        last = Error(ErrorKind::Internal, concat("dial ", address.protocol, ' ', subject, ": connect: ", to_lower(std::string_view(::strerror(errno)))), errno);
-    }
-    ::freeaddrinfo(found);
-    return fail(std::move(last));
-}
-
-/// A connection that comes back: what cannot be written is tried once more on a new one.
-class Line {
-public:
-    explicit Line(Address address) : address_(std::move(address)) {}
-    Result<void> connect() {
-        if (address_.protocol == "unix" || address_.protocol == "unixgram") {
-            auto fd = connect_unix(address_.path, SOCK_DGRAM);
-            if (!fd || address_.protocol == "unix") {
-                auto stream = connect_unix(address_.path, SOCK_STREAM);
-                if (stream) fd = std::move(stream);
-            }
-            fd_ = TRY(std::move(fd));
-        } else {
-            fd_ = TRY(connect_internet(address_));
-        }
-        return {};
-    }
-    Result<void> write(std::string_view data) {
-        for (int attempt = 0;; attempt++) {
-            if (!fd_) TRY(connect());
-            auto sent = put(data);
-            if (sent || attempt > 0) return sent;
-            fd_.reset();
-        }
-    }
-    bool is_udp() const { return address_.protocol == "udp"; }
-
-private:
-    Result<void> put(std::string_view data) {
-        // A server that closed is noticed before the write that would be lost.
-        char probe;
-        if (!is_udp() && ::recv(fd_.get(), &probe, 1, MSG_PEEK | MSG_DONTWAIT) == 0) return fail(ErrorKind::Unavailable, "the connection was closed", EPIPE);
-        while (!data.empty()) {
-            ssize_t sent = ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL);
-            if (sent < 0 && errno == EINTR) continue;
-            if (sent < 0) return fail_errno("write", concat(address_.host, address_.path));
-            data.remove_prefix(static_cast<size_t>(sent));
-        }
-        return {};
-    }
-    Address address_;
-    os::Fd fd_;
-};
 
 std::string host_name() {
     char name[256] = {};
@@ -151,14 +46,16 @@ constexpr std::string_view kFacilities[] = {"kern", "user", "mail", "daemon", "a
 
 class Syslog : public RemoteLog {
 public:
-    Syslog(Line line, std::string format, int facility, std::string tag) : line_(std::move(line)), format_(std::move(format)), facility_(facility), tag_(std::move(tag)), host_(host_name()) {}
+    Syslog(RemoteLine line, std::string format, int facility, std::string tag) : line_(std::move(line)), format_(std::move(format)), facility_(facility), tag_(std::move(tag)), host_(host_name()) {}
     Result<void> send(const LogMessage& message, std::string_view text) override {
         int priority = facility_ * 8 + (message.from_stderr ? 3 : 6);
         std::string head = concat('<', priority, '>');
         if (format_.empty()) head += concat(local_time(message.time, "%b %e %H:%M:%S"), ' ', tag_, '[', ::getpid(), "]: ");
         else if (format_ == "rfc3164") head += concat(local_time(message.time, "%b %e %H:%M:%S"), ' ', host_, ' ', tag_, '[', ::getpid(), "]: ");
         else head += concat("1 ", timestamp(message.time), ' ', host_, ' ', tag_, ' ', ::getpid(), ' ', tag_, " - ");
-        return line_.write(concat(head, text, '\n'));
+        std::string whole = concat(head, text, '\n');
+        if (line_.is_encrypted() && format_.starts_with("rfc5424")) whole = concat(whole.size(), ' ', whole);  // RFC 5425 counts octets
+        return line_.write(whole);
     }
 
 private:
@@ -170,7 +67,7 @@ private:
         }
         return text + zone(time);
     }
-    Line line_;
+    RemoteLine line_;
     std::string format_;
     int facility_;
     std::string tag_, host_;
@@ -186,7 +83,14 @@ Result<std::unique_ptr<RemoteLog>> open_syslog(const Record& record) {
         if (found == std::end(kFacilities) && (!given || *given > 23)) return fail(ErrorKind::InvalidArgument, "invalid syslog facility");
         number = given ? static_cast<int>(*given) : static_cast<int>(found - std::begin(kFacilities));
     }
-    Line line(parse_address(address.empty() ? "unixgram:///dev/log" : address, "514"));
+    auto target = parse_log_address(address.empty() ? "unixgram:///dev/log" : address, "514");
+    std::shared_ptr<http::TlsContext> tls;
+    if (target.protocol == "tcp+tls") {
+        http::TlsConfig wanted{http::TlsRole::Client, log_option(config, "syslog-tls-ca-cert"), log_option(config, "syslog-tls-cert"), log_option(config, "syslog-tls-key")};
+        wanted.verify_peer = !config.config->contains("syslog-tls-skip-verify");  // as in Docker its presence counts
+        tls = TRY(http::TlsContext::create(wanted));
+    }
+    RemoteLine line(std::move(target), std::move(tls));
     TRY(line.connect());
     return std::make_unique<Syslog>(std::move(line), log_option(config, "syslog-format"), number, TRY(log_tag(record)));
 }
@@ -195,7 +99,7 @@ Result<std::unique_ptr<RemoteLog>> open_syslog(const Record& record) {
 
 class Journal : public RemoteLog {
 public:
-    Journal(Line line, std::string fields) : line_(std::move(line)), fields_(std::move(fields)) {}
+    Journal(RemoteLine line, std::string fields) : line_(std::move(line)), fields_(std::move(fields)) {}
     Result<void> send(const LogMessage& message, std::string_view text) override {
         std::string datagram = fields_;
         append(datagram, "PRIORITY", message.from_stderr ? "3" : "6");
@@ -216,7 +120,7 @@ public:
     }
 
 private:
-    Line line_;
+    RemoteLine line_;
     std::string fields_;
 };
 
@@ -236,7 +140,7 @@ Result<std::unique_ptr<RemoteLog>> open_journal(const Record& record) {
                                 {"IMAGE_NAME", record.config.image}, {"SYSLOG_IDENTIFIER", tag}})
         Journal::append(fields, name, value);
     for (auto& [name, value] : chosen_log_attributes(record)) Journal::append(fields, journal_name(name), value);
-    Line line({"unixgram", "", "", kSocket});
+    RemoteLine line({"unixgram", "", "", kSocket});
     TRY(line.connect());
     return std::make_unique<Journal>(std::move(line), std::move(fields));
 }
@@ -245,7 +149,7 @@ Result<std::unique_ptr<RemoteLog>> open_journal(const Record& record) {
 
 class Gelf : public RemoteLog {
 public:
-    Gelf(Line line, json::Object fields, bool compressed, int level) : line_(std::move(line)), fields_(std::move(fields)), compressed_(compressed), level_(level) {}
+    Gelf(RemoteLine line, json::Object fields, std::string compression, int level) : line_(std::move(line)), fields_(std::move(fields)), compression_(std::move(compression)), level_(level) {}
     Result<void> send(const LogMessage& message, std::string_view text) override {
         json::Object object = fields_;
         object.set("short_message", std::string(text));
@@ -253,7 +157,9 @@ public:
         object.set("level", int64_t(message.from_stderr ? 3 : 6));
         std::string body = json::print(object);
         if (!line_.is_udp()) return line_.write(body + std::string(1, '\0'));
-        if (compressed_) {
+        if (compression_ == "zlib") {
+            body = codec::zlib_compress(body, level_);
+        } else if (compression_ != "none") {
             codec::StringSink packed;
             auto compressor = codec::gzip_compressor(packed, level_, 1);
             TRY(compressor->write(body));
@@ -275,9 +181,9 @@ private:
             TRY(line_.write(concat("\x1e\x0f", std::string_view(id).substr(0, 8), static_cast<char>(i), static_cast<char>(count), body.substr(i * kChunk, kChunk))));
         return {};
     }
-    Line line_;
+    RemoteLine line_;
     json::Object fields_;
-    bool compressed_;
+    std::string compression_;  ///< "", "gzip", "zlib", "none"
     int level_;
 };
 
@@ -296,10 +202,10 @@ Result<std::unique_ptr<RemoteLog>> open_gelf(const Record& record) {
     fields.set("_command", join(command, " "));
     fields.set("_tag", TRY(log_tag(record)));
     fields.set("_created", rfc3339_nano(record.created));
-    Line line(parse_address(log_option(config, "gelf-address"), "12201"));
+    RemoteLine line(parse_log_address(log_option(config, "gelf-address"), "12201"));
     TRY(line.connect());
     auto level = parse_int(log_option(config, "gelf-compression-level")).value_or(1);
-    return std::make_unique<Gelf>(std::move(line), std::move(fields), log_option(config, "gelf-compression-type") != "none", static_cast<int>(std::clamp<int64_t>(level, 1, 9)));
+    return std::make_unique<Gelf>(std::move(line), std::move(fields), log_option(config, "gelf-compression-type"), static_cast<int>(std::clamp<int64_t>(level, 1, 9)));
 }
 
 // --- Fluentd's forward protocol, message mode. Spec: Fluentd Forward Protocol Specification v1
@@ -320,15 +226,19 @@ void pack_number(std::string& out, uint32_t number) {
 
 class Fluentd : public RemoteLog {
 public:
-    Fluentd(Line line, std::string tag, docker::StringMap fields, bool nanoseconds) : line_(std::move(line)), tag_(std::move(tag)), fields_(std::move(fields)), nanoseconds_(nanoseconds) {}
+    struct Options {
+        bool nanoseconds = false;
+        bool acknowledged = false;  ///< each message waits until the server has it
+    };
+    Fluentd(RemoteLine line, std::string tag, docker::StringMap fields, Options options) : line_(std::move(line)), tag_(std::move(tag)), fields_(std::move(fields)), options_(options) {}
     Result<void> send(const LogMessage& message, std::string_view text) override {
         docker::StringMap fields = fields_;
         fields["source"] = message.from_stderr ? "stderr" : "stdout";
         fields["log"] = text;
         if (!message.text.ends_with('\n')) fields["partial_message"] = "true";
-        std::string packed(1, static_cast<char>(0x93));
+        std::string packed(1, static_cast<char>(options_.acknowledged ? 0x94 : 0x93));
         pack_text(packed, tag_);
-        if (nanoseconds_) {
+        if (options_.nanoseconds) {
             packed += {static_cast<char>(0xd7), '\0'};
             pack_number(packed, static_cast<uint32_t>(message.time.seconds));
             pack_number(packed, static_cast<uint32_t>(message.time.nanoseconds));
@@ -341,26 +251,35 @@ public:
             pack_text(packed, name);
             pack_text(packed, value);
         }
-        return line_.write(packed);
+        if (!options_.acknowledged) return line_.write(packed);
+        std::string chunk = random_hex(16);
+        packed.push_back(static_cast<char>(0x81));
+        pack_text(packed, "chunk");
+        pack_text(packed, chunk);
+        return line_.exchange(packed, [&](std::string_view answer) { return answer.find("ack") != answer.npos && answer.find(chunk) != answer.npos; });
     }
 
 private:
-    Line line_;
+    RemoteLine line_;
     std::string tag_;
     docker::StringMap fields_;
-    bool nanoseconds_;
+    Options options_;
 };
 
 Result<std::unique_ptr<RemoteLog>> open_fluentd(const Record& record) {
     auto& config = record.host_config.log_config;
     std::string address = log_option(config, "fluentd-address");
-    Line line(parse_address(address.empty() ? "tcp://127.0.0.1:24224" : address, "24224"));
-    bool later = parse_bool(log_option(config, "fluentd-async")).value_or(false) || parse_bool(log_option(config, "fluentd-async-connect")).value_or(false);
-    if (!later) TRY(line.connect());
+    auto target = parse_log_address(address.empty() ? "tcp://127.0.0.1:24224" : address, "24224");
+    std::shared_ptr<http::TlsContext> tls;
+    if (target.protocol == "tls") tls = TRY(http::TlsContext::create({.role = http::TlsRole::Client, .ca_file = "", .cert_file = "", .key_file = ""}));
+    RemoteLine line(std::move(target), std::move(tls));
+    auto is_on = [&](std::string_view name) { return parse_bool(log_option(config, name)).value_or(false); };
+    if (!is_on("fluentd-async") && !is_on("fluentd-async-connect")) TRY(line.connect());
     docker::StringMap fields = chosen_log_attributes(record);
     fields["container_id"] = record.id;
     fields["container_name"] = "/" + record.name;
-    return std::make_unique<Fluentd>(std::move(line), TRY(log_tag(record)), std::move(fields), parse_bool(log_option(config, "fluentd-sub-second-precision")).value_or(false));
+    return std::make_unique<Fluentd>(std::move(line), TRY(log_tag(record)), std::move(fields),
+                                     Fluentd::Options{is_on("fluentd-sub-second-precision"), is_on("fluentd-request-ack")});
 }
 
 }  // namespace

@@ -4,20 +4,24 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 import zlib
 
 import pytest
 
+from conftest import Api
 from support.waiting import wait_until
 
 
 class Server:
     """Collects what comes."""
 
-    def __init__(self, kind, address=("127.0.0.1", 0)):
+    def __init__(self, kind, address=("127.0.0.1", 0), tls=None, answer=None):
+        self.tls, self.answer = tls, answer
         self.datagram = kind in ("udp", "unixgram")
         self.socket = socket.socket(socket.AF_UNIX if kind.startswith("unix") else socket.AF_INET, socket.SOCK_DGRAM if self.datagram else socket.SOCK_STREAM)
         if not kind.startswith("unix"):
@@ -43,8 +47,13 @@ class Server:
 
     def read(self, connection):
         try:
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                self.connections.append(connection)
             while data := connection.recv(65536):
                 self.received.append(data)
+                if self.answer:
+                    connection.sendall(self.answer(data))
         except OSError:
             pass
 
@@ -72,8 +81,8 @@ class Server:
 def server():
     servers = []
 
-    def begin(*arguments):
-        servers.append(Server(*arguments))
+    def begin(*arguments, **options):
+        servers.append(Server(*arguments, **options))
         return servers[-1]
 
     yield begin
@@ -125,6 +134,76 @@ def test_a_server_that_is_not_there_fails_the_start(api):
     assert answer.status == 500 and "failed to initialize logging driver" in answer.message and "connection refused" in answer.message
 
 
+@pytest.fixture
+def certificates(tmp_path):
+    """A CA's certificate, and a server's and a client's certificate and key that it signed: {name: path}."""
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=tmp_path)
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test-ca", "-keyout", "ca.key", "-out", "ca.pem")
+    (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    for one in ("server", "client"):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={one}", "-keyout", f"{one}.key", "-out", f"{one}.csr")
+        openssl("x509", "-req", "-in", f"{one}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", f"{one}.pem")
+    return {file: str(tmp_path / file) for file in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
+
+
+def tls_server(certificates, client_too=False):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates["server.pem"], certificates["server.key"])
+    if client_too:
+        context.load_verify_locations(certificates["ca.pem"])
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+class TestTls:
+    def test_syslog(self, api, server, certificates):
+        sink = server("tcp", tls=tls_server(certificates))
+        options = {"syslog_address": f"tcp+tls://127.0.0.1:{sink.port}", "syslog_tls_ca_cert": certificates["ca.pem"], "syslog_format": "rfc5424"}
+        api.run(*BOTH, host=log_config("syslog", **options))
+        data = sink.wait_for(b"to err") and sink.wait_for(b"to out")
+        counted = re.search(rb"(\d+) (<30>1 [^\n]* - to out\n)", data)
+        assert counted and int(counted.group(1)) == len(counted.group(2)), data
+
+    def test_syslog_with_a_client_certificate(self, api, server, certificates):
+        sink = server("tcp", tls=tls_server(certificates, client_too=True))
+        api.run(*BOTH, host=log_config("syslog", syslog_address=f"tcp+tls://127.0.0.1:{sink.port}", syslog_tls_ca_cert=certificates["ca.pem"], syslog_tls_cert=certificates["client.pem"],
+                                       syslog_tls_key=certificates["client.key"]))
+        assert b"to out" in sink.wait_for(b"to out")
+
+    def test_a_server_that_nobody_vouches_for(self, api, server, certificates):
+        sink = server("tcp", tls=tls_server(certificates))
+        address = f"tcp+tls://127.0.0.1:{sink.port}"
+        container = api.create("true", host=log_config("syslog", syslog_address=address))
+        refused = api.post(f"/containers/{container}/start")
+        assert refused.status == 500 and "failed to initialize logging driver" in refused.message and "certificate" in refused.message
+        api.run(*BOTH, host=log_config("syslog", syslog_address=address, syslog_tls_skip_verify="true"))
+        assert b"to out" in sink.wait_for(b"to out")
+
+    @pytest.mark.parametrize("options, words", [({"syslog_address": "tcp://127.0.0.1:1", "syslog_tls_ca_cert": "/ca.pem"}, "syslog-tls-ca-cert needs a syslog-address tcp+tls://"),
+                                                ({"syslog_address": "tcp+tls://127.0.0.1:1", "syslog_tls_cert": "/c.pem"}, "only good together")])
+    @pytest.mark.proa  # Docker leaves them unread
+    def test_options_without_a_meaning(self, api, options, words):
+        answer = api.post("/containers/create", {"Image": "busybox", "HostConfig": log_config("syslog", **options)})
+        assert answer.status == 400 and words in answer.message
+
+    def test_fluentd(self, private_engine, server, certificates, name):
+        private_engine.environment["SSL_CERT_FILE"] = certificates["ca.pem"]  # the driver trusts whom the system trusts
+        private_engine.start()
+        private_engine.load()
+        sink = server("tcp", tls=tls_server(certificates))
+        Api(private_engine).run(*BOTH, name=name, host=log_config("fluentd", fluentd_address=f"tls://127.0.0.1:{sink.port}"))
+        assert b"container_name" in sink.wait_for(b"to out")
+
+
+def test_gelf_by_zlib(api, server):
+    sink = server("udp")
+    api.run(*BOTH, host=log_config("gelf", gelf_address=f"udp://127.0.0.1:{sink.port}", gelf_compression_type="zlib"))
+    wait_until(lambda: len(sink.received) >= 2, 10, "two messages")
+    assert {json.loads(zlib.decompress(data))["short_message"] for data in sink.received} == {"to out", "to err"}
+
+
 def test_gelf(api, server, name):
     sink = server("udp")
     api.run(*BOTH, name=name, Labels={"color": "red"}, Env=["SHAPE=round"], host=log_config("gelf", gelf_address=f"udp://127.0.0.1:{sink.port}", labels="color", env="SHAPE"))
@@ -171,6 +250,34 @@ def unpack_fluentd(data):
         key, rest = unpack_fluentd(rest)
         values[key], rest = unpack_fluentd(rest)
     return values, rest
+
+
+def chunk_of(data):
+    return re.search(rb"\xa5chunk(?:\xd9 |\xb8|\xa0)?([0-9A-Za-z+/=]{16,44})", data).group(1)
+
+
+def test_fluentd_waits_for_acknowledgements(api, server):
+    """A message that nobody acknowledged is sent once more."""
+    silent, loud = [], []
+
+    def answer(data):
+        if not silent:
+            silent.append(data)
+            raise OSError("this server dies before it has written anything")
+        loud.append(data)
+        return b"".join(b"\x81\xa3ack\xd9 " + chunk for chunk in re.findall(rb"\xa5chunk\xd9 ([0-9a-f]{32})", data)) or b"\x81\xa3ack\xd9" + bytes([len(chunk_of(data))]) + chunk_of(data)
+
+    sink = server("tcp", answer=answer)
+    original = sink.read
+
+    def read(connection):
+        original(connection)
+        connection.close()
+
+    sink.read = read
+    api.run("sh", "-c", "echo kept; sleep 0.2", host=log_config("fluentd", fluentd_address=f"127.0.0.1:{sink.port}", fluentd_request_ack="true"))
+    wait_until(lambda: any(b"kept" in data for data in loud), 20, "the message once more")
+    assert b"kept" in silent[0]
 
 
 @pytest.mark.proa  # Docker packs in other, equal forms
