@@ -115,6 +115,7 @@ std::string literal(std::string_view text, size_t indent) {
     if (text.back() != '\n') out += "-";
     else if (text.size() == 1 || text[text.size() - 2] == '\n') out += "+";
     bool ended = text.back() == '\n';
+    if (text[0] == '\n' && text.size() > 1) text.remove_prefix(1);  // as yaml.v3 does: the first empty line is lost
     for (auto& line : split(ended ? text.substr(0, text.size() - 1) : text, '\n')) {
         out.push_back('\n');
         if (!line.empty()) out += std::string(indent, ' ') + line;
@@ -155,7 +156,9 @@ private:
         for (auto& member : object) {
             if (in_sequence && std::exchange(first, false)) out.push_back(' ');
             else out += std::string(indent, ' ');
-            out += text_form(member.name, indent, true) + ":";
+            std::string key = text_form(member.name, indent, true);
+            // A longer key may stand before a colon only when it is marked.
+            out += member.name.size() > 128 ? concat("? ", key, "\n", std::string(indent, ' '), ":") : key + ":";
             value(member.value, indent + 2, false);
         }
     }

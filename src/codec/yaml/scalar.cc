@@ -156,14 +156,15 @@ Node resolve_plain(std::string_view text, Mark mark) {
     if (first != '.') {
         if (auto value = parse_prefixed(digits)) return with_text(Node::of_integer(*value, mark));
     }
+    if (parse_uint(digits)) return Node::of_text(digits, mark);  // above 64 bits with a sign: only its digits are of use
     if (auto value = parse_float(digits)) return with_text(Node::of_float(*value, mark));
     return Node::of_text(std::string(text), mark);
 }
 
 bool needs_quotes(std::string_view text) {
-    if (is_one_of(text, {"<<", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"})) return true;
+    if (is_one_of(text, {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"})) return true;
     Node node = resolve_plain(text, {});
-    if (!node.is_text() || node.text != text) return true;
+    if (!node.is_text() || node.text != text || parse_uint(text)) return true;
     // Numbers of base 60, as YAML 1.1 knew them: [-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?
     size_t at = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
     if (at >= text.size() || !is_digit(text[at])) return false;
