@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codec/json/fields.h"
@@ -10,6 +11,9 @@
 // A loaded compose project: every key in its long form, every name resolved, every path absolute. The fields stand in the order in
 // which `config` prints them and the configuration hash sees them. Spec: compose-spec; docker compose 2.26.1 is the measure.
 namespace proa::compose {
+
+/// The release of docker compose whose surface this is; the value of com.docker.compose.version.
+inline constexpr std::string_view kComposeVersion = "2.26.1";
 
 using Mapping = std::map<std::string, std::string>;
 /// A key without a value is one whose value nobody knew: it is not handed on.
