@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include "base/text.h"
+#include "cli/compose_options.h"
 
 namespace proa::cli {
 
@@ -23,15 +24,11 @@ Result<client::Client*> ready_engine(Invocation& call) { return call.session.eng
 
 std::span<const Group> groups() {
     static const Group kGroups[] = {
-        {"builder", "Manage builds"},
-        {"container", "Manage containers"},
-        {"context", "Manage contexts"},
-        {"image", "Manage images"},
-        {"manifest", "Manage image manifests and manifest lists"},
-        {"network", "Manage networks"},
-        {"registry", "Serve a registry"},
-        {"system", "Manage the engine"},
-        {"volume", "Manage volumes"},
+        {"builder", "Manage builds"},       {"compose", "Define and run multi-container applications with Docker", false, compose_flags(), true},
+        {"container", "Manage containers"}, {"context", "Manage contexts"},
+        {"image", "Manage images"},         {"manifest", "Manage image manifests and manifest lists"},
+        {"network", "Manage networks"},     {"registry", "Serve a registry"},
+        {"system", "Manage the engine"},    {"volume", "Manage volumes"},
     };
     return kGroups;
 }
@@ -83,6 +80,8 @@ std::span<const Place> places() {
         {"", {"completion"}, &kCompletion},
         {"builder", {"build"}, &kBuild},
         {"builder", {"prune"}, &kBuilderPrune},
+        {"compose", {"config", "convert"}, &kComposeConfig},
+        {"compose", {"version"}, &kComposeVersion},
         {"container", {"attach"}, &kAttach},
         {"container", {"commit"}, &kCommit},
         {"container", {"cp"}, &kCopy},

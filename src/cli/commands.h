@@ -12,6 +12,9 @@ extern const Command kAttach, kBuild, kBuilderPrune, kCommit, kContextCreate, kC
     kTag, kTop, kUnpause, kUpdate, kVersion, kVolumeClone, kVolumeCreate, kVolumeExport, kVolumeImport, kVolumeInspect, kVolumeList, kVolumePrune,
     kVolumeRemove, kVolumeRename, kVolumeSnapshot, kVolumeUpdate, kWait, kWhy, kCompletion;
 
+/// Commands of the compose group.
+extern const Command kComposeConfig, kComposeVersion;
+
 /// The help text of every --format flag of a list.
 inline constexpr const char* kFormatHelp =
     "Format output using a custom template:\n"
