@@ -104,8 +104,10 @@ Result<void> read_project_environment(Context& context, const LoadOptions& optio
     for (auto& name : named) sources.env_files.push_back(absolute(here, name));
     std::vector<std::string> files = sources.env_files;
     std::string disabled = variable(options.process_environment, "COMPOSE_DISABLE_ENV_FILE");
-    if (!disabled.empty() && !parse_bool(disabled)) return fail(ErrorKind::InvalidArgument, concat("strconv.ParseBool: parsing ", quote(disabled), ": invalid syntax"));
-    if (std::string path = os::join_path(directory, ".env"); files.empty() && !parse_bool(disabled).value_or(false) && os::exists(path) && !os::is_directory(path))
+    if (!disabled.empty() && !parse_bool(disabled))
+        return fail(ErrorKind::InvalidArgument, concat("strconv.ParseBool: parsing ", quote(disabled), ": invalid syntax"));
+    if (std::string path = os::join_path(directory, ".env");
+        files.empty() && !parse_bool(disabled).value_or(false) && os::exists(path) && !os::is_directory(path))
         files.push_back(path);
     auto unset = [&](std::string_view name) { context.warn({}, concat("The ", quote(name), " variable is not set. Defaulting to a blank string.")); };
     sources.environment = options.process_environment;
@@ -123,8 +125,9 @@ std::string normal_name(std::string_view text) {
 
 Result<std::string> valid_name(const std::string& name) {
     if (normal_name(name) == name) return name;
-    return fail(ErrorKind::InvalidArgument, concat("invalid project name ", quote(name),
-                                                   ": must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"));
+    return fail(ErrorKind::InvalidArgument,
+                concat("invalid project name ", quote(name),
+                       ": must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"));
 }
 
 /// `name:` of the last document that has one; what cannot be parsed is reported later.
@@ -166,12 +169,10 @@ Result<std::string> read_compose_file(const std::string& path) {
 Result<Sources> find_sources(Context& context, const LoadOptions& options) {
     Sources sources;
     std::string here = TRY(current_directory());
-    // .env of the project directory may name the files, so the directory has to be known before them.
-    std::string listed = variable(options.process_environment, "COMPOSE_FILE");
-    std::string first = !options.files.empty() ? options.files[0] : listed.empty() ? "" : split(listed, ':')[0];
-    std::string directory = !options.project_directory.empty() ? absolute(here, options.project_directory)
-                            : first.empty() || first == "-"    ? here
-                                                               : os::directory_of(absolute(here, first));
+    // .env may name the files, so where it stands has to be known before them.
+    std::string directory = !options.project_directory.empty()                 ? absolute(here, options.project_directory)
+                            : options.files.empty() || options.files[0] == "-" ? here
+                                                                               : os::directory_of(absolute(here, options.files[0]));
     TRY(read_project_environment(context, options, directory, here, sources));
     auto paths = TRY(find_files(context, options, sources.environment, here));
     sources.working_dir = options.project_directory.empty() ? directory_of_files(paths, here) : absolute(here, options.project_directory);

@@ -19,8 +19,10 @@ constexpr Rule kRefused[] = {
     {"pull_refresh_after", "belongs to a pull policy that is not supported"},
 };
 constexpr Rule kIdle[] = {
-    {"deploy.endpoint_mode", "a cluster's load balancer"}, {"deploy.placement", "the choice among several nodes"},
-    {"deploy.rollback_config", "a cluster's updates"},     {"deploy.update_config", "a cluster's updates"},
+    {"deploy.endpoint_mode", "a cluster's load balancer"},
+    {"deploy.placement", "the choice among several nodes"},
+    {"deploy.rollback_config", "a cluster's updates"},
+    {"deploy.update_config", "a cluster's updates"},
 };
 
 const Node* below(const Node& node, std::string_view path) {
@@ -35,7 +37,7 @@ Unexpected refuse(const Context& context, yaml::Mark mark, std::string text) {
 
 Result<void> check_service(Context& context, const Node& service, const std::string& path) {
     for (auto& rule : kRefused)
-        if (auto* found = service.find(rule.key); found && !found->is_null())
+        if (auto* found = service.find(rule.key); found && !found->is_null() && !(found->kind == yaml::Kind::Integer && found->integer == 0))
             return refuse(context, found->mark, concat(path, '.', rule.key, " is not supported: it ", rule.why));
     if (auto* isolation = service.find("isolation"); isolation && isolation->text != "default" && !isolation->text.empty())
         return refuse(context, isolation->mark, concat(path, ".isolation is not supported: ", quote(isolation->text), " is a technology of Windows hosts"));
@@ -51,7 +53,9 @@ Result<void> check_service(Context& context, const Node& service, const std::str
     if (auto* mode = below(service, "deploy.mode"); mode && mode->text.starts_with("global"))
         context.warn(mode->mark, concat(path, ".deploy.mode: ", mode->text, " means one container on a single host"));
     if (auto* resources = below(service, "deploy.resources.reservations.generic_resources"))
-        context.warn(resources->mark, concat(path, ".deploy.resources.reservations.generic_resources has no effect on a single host: it is about the choice among several nodes"));
+        context.warn(
+            resources->mark,
+            concat(path, ".deploy.resources.reservations.generic_resources has no effect on a single host: it is about the choice among several nodes"));
     return {};
 }
 }  // namespace
