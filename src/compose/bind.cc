@@ -272,6 +272,7 @@ private:
         return *value;
     }
     static Result<json::Value> bytes(const Node& node) {
+        if (node.text == "-1") return -1;  // without a limit, as `config` prints it
         if (node.is_text()) return TRY(parse_bytes(node.text));
         return node.kind == yaml::Kind::Float ? static_cast<int64_t>(node.real) : node.integer;
     }

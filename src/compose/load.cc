@@ -88,7 +88,7 @@ Result<Project> load_project(const LoadOptions& options) {
     TRY(check_host(loaded.context, loaded.model));
     Project project = TRY(to_project(loaded, options));
     auto finish = [&](Project& whole) -> Result<void> {
-        if (options.resolve_environment) TRY(read_service_files(loaded.context, whole, options.keep_env_files));
+        if (options.resolve_environment) TRY(read_service_files(loaded.context, whole, loaded.model, options.keep_env_files));
         return {};
     };
     TRY(finish(project));

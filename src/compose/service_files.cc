@@ -28,7 +28,10 @@ Result<void> read_environment(Context& context, const Project& project, Service&
     for (auto& [name, value] : service.environment)
         if (!value) value = value_in(project.environment, name);
     Mapping read;
-    auto lookup = [&](std::string_view name) { auto found = value_in(read, name); return found ? found : value_in(project.environment, name); };
+    auto lookup = [&](std::string_view name) {
+        auto found = value_in(read, name);
+        return found ? found : value_in(project.environment, name);
+    };
     for (auto& file : service.env_file) {
         if (!os::exists(file.path)) {
             if (file.required) return missing("env", file.path);
@@ -54,10 +57,18 @@ Result<void> read_labels(Context& context, Service& service, bool keep_entries) 
 }
 }  // namespace
 
-Result<void> read_service_files(Context& context, Project& project, bool keep_entries) {
+Result<void> read_service_files(Context& context, Project& project, const yaml::Node& model, bool keep_entries) {
+    auto* services = model.find("services");
+    auto at = [&](const std::string& name, const char* key) {
+        auto* service = services ? services->find(name) : nullptr;
+        auto* entry = service ? service->find(key) : nullptr;
+        return context.place(entry ? entry->mark : yaml::Mark());
+    };
     for (auto& [name, service] : project.services) {
-        TRY(read_environment(context, project, service, keep_entries));
-        TRY(read_labels(context, service, keep_entries));
+        auto environment = read_environment(context, project, service, keep_entries);
+        if (!environment) return fail(with_place(environment.error(), at(name, "env_file")));
+        auto labels = read_labels(context, service, keep_entries);
+        if (!labels) return fail(with_place(labels.error(), at(name, "label_file")));
     }
     return {};
 }

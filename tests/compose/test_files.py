@@ -3,17 +3,28 @@
 The expected forms are docker compose 2.26.1's own but for the cases in DIFFERENCES.
 """
 import os
+import subprocess
 
 import pytest
 
-import cases
+from support import compose_cases as cases
 
-# Where Proa's answer is not docker compose 2.26.1's, and why.
+# Where the answer expected here is not docker compose 2.26.1's, and why.
+FORGOTTEN = "is honoured, so it is kept; 2.26.1 takes it and forgets it"
+ENV_FILE = "the hash is the one on 2.26.1's containers; its `config --hash` leaves the variables of env_file out and tells another"
 DIFFERENCES = {
-    "key-networks-map": "gw_priority is honoured, so it is kept; 2.26.1 takes it and forgets it",
-    "top-networks": "ipam.options are honoured, so they are kept; 2.26.1 takes them and forgets them",
-    "key-env-file": "the hash is the one on 2.26.1's containers; its `config --hash` leaves env_file out and tells another",
+    "key-networks-map": "gw_priority " + FORGOTTEN,
+    "top-networks": "ipam.options " + FORGOTTEN,
+    "key-env-file": ENV_FILE,
+    "key-env-file-list": ENV_FILE,
+    "merge-env-file": ENV_FILE,
+    "options-no-path-resolution": ENV_FILE,
+    "variables-raw-dollar-in-env-file": ENV_FILE,
 }
+
+
+def test_the_differences_are_cases():
+    assert set(DIFFERENCES) <= set(cases.names("corpus"))
 
 
 @pytest.fixture(autouse=True)
@@ -55,22 +66,23 @@ def test_a_broken_project_is_refused_with_its_place(program, tmp_path, name):
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("name", [name for name in cases.names("corpus") if "arguments" not in cases.read("corpus", name)])
+# What compose's output does not carry: dollar signs are doubled in keys too, where nothing is a variable; SSH keys and first empty lines
+# of literal blocks are written as compose writes them, which does not read back.
+ONE_WAY = {"variables-not-in-keys"}
+
+
+@pytest.mark.parametrize("name", [name for name in cases.names("corpus") if "arguments" not in cases.read("corpus", name) and name not in ONE_WAY])
 def test_what_config_prints_means_the_same(program, tmp_path, name):
     """The normalised form, read again, is its own normalised form."""
     sections = cases.read("corpus", name)
     project = cases.Project(program, sections, tmp_path)
     first = project.config().stdout
-    if "ssh:" in first or "x-" in first or "|2" in first:
-        return
     (project.folder / "again.yaml").write_text(first)
     second = project.run("-f", "again.yaml", "config")
     assert second.stdout == first, second.stderr
 
 
 def test_a_project_comes_from_standard_input(program, tmp_path):
-    import subprocess
-
     result = subprocess.run([program, "compose", "-p", "in", "-f", "-", "config"], input="services: {a: {image: x}}\n", cwd=tmp_path, capture_output=True, text=True)
     assert result.stdout.startswith("name: in\nservices:\n  a:\n    image: x\n"), result.stderr
 
@@ -79,8 +91,6 @@ def test_the_files_are_found_in_a_directory_above(program, tmp_path):
     (tmp_path / "compose.yaml").write_text("name: up\nservices: {a: {image: x, volumes: ['./d:/d']}}\n")
     below = tmp_path / "one" / "two"
     below.mkdir(parents=True)
-    import subprocess
-
     result = subprocess.run([program, "compose", "config"], cwd=below, capture_output=True, text=True)
     assert f"source: {tmp_path}/d" in result.stdout, result.stderr
 

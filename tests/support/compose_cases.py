@@ -8,7 +8,7 @@ import pathlib
 import shlex
 import subprocess
 
-FOLDER = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).parent.parent / "compose"
 RESERVED = ("arguments", "expected", "hashes", "error", "code")
 
 
