@@ -1,6 +1,7 @@
 #include "compose/consistency.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "compose/load.h"
@@ -56,15 +57,17 @@ private:
         if (!service.build) return {};
         auto& build = *service.build;
         if (!build.dockerfile.empty() && !build.dockerfile_inline.empty())
-            return wrong({"services", name, "build", "dockerfile_inline"}, concat("service ", quote(name), " declares mutualy exclusive dockerfile and dockerfile_inline"));
+            return wrong({"services", name, "build", "dockerfile_inline"},
+                         concat("service ", quote(name), " declares mutualy exclusive dockerfile and dockerfile_inline"));
         for (auto& [context, from] : build.additional_contexts) {
             if (!from.starts_with("service:")) continue;
             std::string target = from.substr(8);
             auto found = project_.services.find(target);
             if (found != project_.services.end() && found->second.build) continue;
-            return context_.fail_at(mark({"services", name, "build", "additional_contexts", context}),
-                                    concat("service ", quote(name), found == project_.services.end() ? " declares unknown service " : " declares non-buildable service ",
-                                           quote(target), " as additional contexts ", context));
+            return context_.fail_at(
+                mark({"services", name, "build", "additional_contexts", context}),
+                concat("service ", quote(name), found == project_.services.end() ? " declares unknown service " : " declares non-buildable service ",
+                       quote(target), " as additional contexts ", context));
         }
         bool fits = build.platforms.empty() || service.platform.empty() ||
                     std::find(build.platforms.begin(), build.platforms.end(), service.platform) != build.platforms.end();
@@ -88,7 +91,8 @@ private:
         if (service.healthcheck && !service.healthcheck->test.empty()) {
             auto& first = service.healthcheck->test[0];
             if (first != "CMD" && first != "CMD-SHELL" && first != "NONE")
-                return context_.fail_at(mark({"services", name, "healthcheck", "test"}), "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"");
+                return context_.fail_at(mark({"services", name, "healthcheck", "test"}),
+                                        "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"");
         }
         for (auto& [other, dependency] : service.depends_on) {
             if (exists(other) || (!dependency.required && project_.disabled_services.contains(other))) continue;
@@ -96,7 +100,8 @@ private:
         }
         if (service.network_mode.starts_with("service:") && !exists(service.network_mode.substr(8))) {
             std::string other = service.network_mode.substr(8);
-            return context_.fail_at(mark({"services", name, "network_mode"}), concat("service ", quote(other), " not found for network_mode 'service:", other, "'"));
+            return context_.fail_at(mark({"services", name, "network_mode"}),
+                                    concat("service ", quote(other), " not found for network_mode 'service:", other, "'"));
         }
         return {};
     }
@@ -107,7 +112,8 @@ private:
             return wrong({"services", name, key}, concat("service ", quote(name), " refers to undefined ", what, ' ', source));
         };
         for (auto& mount : service.volumes)
-            if (mount.type == "volume" && !mount.source.empty() && !project_.volumes.contains(mount.source)) return undefined("volumes", "volume", mount.source);
+            if (mount.type == "volume" && !mount.source.empty() && !project_.volumes.contains(mount.source))
+                return undefined("volumes", "volume", mount.source);
         if (service.build)
             for (auto& secret : service.build->secrets)
                 if (!project_.secrets.contains(secret.source)) return undefined("build", "build secret", secret.source);
@@ -135,8 +141,8 @@ private:
                 return distinct("mem_reservation", "resources.reservations.memory");
         }
         if (service.replicas() > 1 && !service.container_name.empty())
-            return wrong({"services", name, "container_name"}, concat("services.", service.scale ? "scale" : "deploy.replicas", ": can't set container_name and ", name,
-                                                                      " as container name must be unique"));
+            return wrong({"services", name, "container_name"}, concat("services.", service.scale ? "scale" : "deploy.replicas",
+                                                                      ": can't set container_name and ", name, " as container name must be unique"));
         return {};
     }
 
@@ -144,7 +150,8 @@ private:
         if (!service.develop) return {};
         for (auto& trigger : service.develop->watch)
             if (trigger.target.empty() && trigger.action != "rebuild" && trigger.action != "restart")
-                return wrong({"services", service.name, "develop", "watch"}, concat("services.", service.name, ".develop.watch: target is required for non-rebuild actions"));
+                return wrong({"services", service.name, "develop", "watch"},
+                             concat("services.", service.name, ".develop.watch: target is required for non-rebuild actions"));
         return {};
     }
 

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "base/text.h"
 #include "compose/load.h"
 #include "compose/service_files.h"

@@ -1,5 +1,7 @@
 #include "compose/shape.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "compose/tree.h"
 
@@ -171,7 +173,8 @@ size_t most_specific(const std::vector<Finding>& findings) {
     size_t best = 0;
     for (size_t i = 1; i < findings.size(); ++i) {
         bool deeper = depth(findings[i]) > depth(findings[best]);
-        bool more_telling = depth(findings[i]) == depth(findings[best]) && findings[i].kind == Finding::Kind::Type && findings[best].kind != Finding::Kind::Type;
+        bool more_telling =
+            depth(findings[i]) == depth(findings[best]) && findings[i].kind == Finding::Kind::Type && findings[best].kind != Finding::Kind::Type;
         if (deeper || more_telling) best = i;
     }
     return best;
