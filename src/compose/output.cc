@@ -110,7 +110,8 @@ void add_section(json::Object& tree, const char* name, const std::map<std::strin
 }
 
 json::Object sections_of(const Project& project) {
-    json::Object tree{{"name", project.name}};
+    json::Object tree;
+    if (!project.name.empty()) tree.set("name", project.name);
     add_section(tree, "services", project.services, true);
     add_section(tree, "networks", project.networks);
     add_section(tree, "volumes", project.volumes);
