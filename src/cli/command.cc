@@ -106,7 +106,9 @@ std::string group_help(const std::string& program, const Group& group) {
     std::vector<Entry> entries;
     for (auto& place : places())
         if (place.group == group.name && !place.hidden) entries.push_back({std::string(place.names[0]), place.command->description});
-    return concat("Usage:  ", program, ' ', group.name, " COMMAND\n\n", group.description, "\n\n", entries_text("Commands", entries, true), "Run '", program,
+    bool options = has_visible_flags(group.flags);
+    return concat("Usage:  ", program, ' ', group.name, options ? " [OPTIONS]" : "", " COMMAND\n\n", group.description, "\n\n",
+                  options ? concat("Options:\n", flag_usages(group.flags, terminal_columns()), "\n") : "", entries_text("Commands", entries, true), "Run '", program,
                   ' ', group.name, " COMMAND --help' for more information on a command.\n");
 }
 
@@ -236,6 +238,8 @@ int run_group(Session& session, const Group& group, std::span<const std::string>
     auto parsed = flags.parse(rest, false);
     if (!parsed) return wrong_words(&group, path, concat("Usage:  ", path), parsed.error().message());
     auto& words = flags.arguments();
+    if (auto* version = find_command(group.name, "version"); version && flags.has("version") && flags.is("version"))
+        return run_command(session, concat(path, " version"), *version, {}, &group, &flags);
     if (flags.help_wanted() || (words.empty() && group.plugin_manners)) {
         put(group_help(program, group));
         return 0;

@@ -98,11 +98,17 @@ int complete_words(Session& session, std::span<const std::string> words, std::sp
         return 0;
     }
     std::string group;
+    std::span<const Flag> group_flags;
     for (auto& one : groups())
-        if (one.name == words[0]) group = words[0];
+        if (one.name == words[0]) {
+            group = words[0];
+            group_flags = one.flags;
+        }
     if (!group.empty()) words = words.subspan(1);
+    if (skip_flags(words, group_flags)) return 0;
     if (words.size() == 1) {
-        completer.offer_commands(group);
+        if (words[0].starts_with('-') && !group_flags.empty()) completer.offer_flags(group_flags);
+        else completer.offer_commands(group);
         put(completer.result());
         return 0;
     }

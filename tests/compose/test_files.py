@@ -152,3 +152,11 @@ def test_version(program, tmp_path):
     assert project.run("version", "--short").stdout == "2.26.1\n"
     assert project.run("version", "-f", "json").stdout == '{"version":"2.26.1"}\n'
     assert "2.26.1" in project.run("version").stdout
+    assert project.run("--version").stdout == project.run("version").stdout
+
+
+def test_help_and_completion_know_the_flags_before_the_command(program, tmp_path):
+    text = cases.Project(program, {}, tmp_path).run("--help").stdout
+    assert text.startswith("Usage:  proa compose [OPTIONS] COMMAND\n") and "--project-directory string" in text
+    words = subprocess.run([program, "__complete", "compose", "-f", "x.yaml", "conf"], capture_output=True, text=True).stdout
+    assert words.startswith("config\t")
