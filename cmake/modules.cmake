@@ -36,7 +36,7 @@ proa_module(volume USES http schema codec/json os base LIBRARIES PkgConfig::SQLI
 proa_module(shim USES runtime cgroup os base LIBRARIES PkgConfig::ZLIB)
 proa_module(archive USES store runtime codec os base)
 proa_module(bundle USES runtime seccomp schema codec/json cgroup os base)
-proa_module(container USES shim runtime seccomp store resolver network schema codec codec/json cgroup os base)
+proa_module(container USES shim runtime seccomp store resolver network schema codec codec/yaml codec/json cgroup os base)
 proa_module(build USES dockerfile store schema codec codec/json os base)
 proa_module(engine USES archive build container volume shim runtime seccomp store resolver network registry http schema codec codec/json cgroup os base)
 proa_module(distribution USES registry store http schema codec codec/json os base LIBRARIES ${CMAKE_DL_LIBS})

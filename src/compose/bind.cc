@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "compose/interpolate.h"
-#include "compose/tree.h"
+#include "codec/yaml/to_json.h"
 
 namespace proa::compose {
 

@@ -10,7 +10,7 @@
 #include "compose/normalize.h"
 #include "compose/output.h"
 #include "compose/shape.h"
-#include "compose/tree.h"
+#include "codec/yaml/to_json.h"
 
 // Whatever the bytes are: the front end ends, what it prints reads back as the same, and all that follows it takes any tree. The first byte
 // says how: as an env file, or as compose files laid over each other.

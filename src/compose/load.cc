@@ -6,7 +6,7 @@
 #include "compose/discovery.h"
 #include "compose/normalize.h"
 #include "compose/service_files.h"
-#include "compose/tree.h"
+#include "codec/yaml/to_json.h"
 
 namespace proa::compose {
 

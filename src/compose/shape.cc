@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "compose/tree.h"
+#include "codec/yaml/to_json.h"
 
 namespace proa::compose {
 

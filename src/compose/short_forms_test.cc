@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "compose/bind.h"
-#include "compose/tree.h"
+#include "codec/yaml/to_json.h"
 
 namespace proa::compose {
 namespace {

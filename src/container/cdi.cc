@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/json/value.h"
+#include "codec/yaml/parse.h"
+#include "codec/yaml/to_json.h"
 #include "os/file.h"
 
 namespace proa::container {
@@ -20,17 +22,22 @@ struct Spec {
     json::Value document;
 };
 
+/// JSON, or YAML of one document.
+Result<json::Value> read_document(const std::string& path) {
+    std::string text = TRY(os::read_file(path, 4 << 20));
+    if (path.ends_with(".json")) return json::parse(text);
+    auto documents = TRY(yaml::parse(text));
+    if (documents.size() != 1) return fail(ErrorKind::InvalidArgument, concat("it holds ", documents.size(), " documents instead of one"));
+    return yaml::to_json(documents[0]);
+}
+
 std::vector<Spec> read_specs(const std::vector<std::string>& directories) {
     std::vector<Spec> specs;
     for (auto& directory : directories) {
         auto names = os::list_directory(directory);
         for (auto& name : names.value_or(std::vector<std::string>())) {
-            if (!name.ends_with(".json")) {
-                if (name.ends_with(".yaml") || name.ends_with(".yml")) log::warn(concat("CDI file ", directory, '/', name, " is left out: only JSON is read"));
-                continue;
-            }
-            auto text = os::read_file(os::join_path(directory, name), 4 << 20);
-            auto document = text ? json::parse(*text) : Result<json::Value>(fail(std::move(text).error()));
+            if (!name.ends_with(".json") && !name.ends_with(".yaml") && !name.ends_with(".yml")) continue;
+            auto document = read_document(os::join_path(directory, name));
             if (!document || !document->is_object() || (*document)["kind"].as_string().empty()) {
                 log::warn(concat("CDI file ", directory, '/', name, " is left out: ", document ? "it names no kind" : document.error().message()));
                 continue;

@@ -4,7 +4,7 @@
 namespace proa::container {
 
 /// Gives the plan what the devices `names` ("vendor.com/class=name") need: nodes with their access rules, mounts, environment, groups and
-/// hooks, as the JSON files in `directories` say (a later directory wins). Files that are no good are left out.
+/// hooks, as the JSON and YAML files in `directories` say (a later directory wins). Files that are no good are left out.
 /// Errors: InvalidArgument "CDI device injection failed: unresolvable CDI devices a/b=c". Spec: cncf.io container-device-interface 0.8
 Result<void> inject_cdi_devices(runtime::Plan& plan, const std::vector<std::string>& names, const std::vector<std::string>& directories);
 

@@ -139,18 +139,40 @@ def test_gpus_need_a_driver(api):
     assert answer.status == 500 and 'could not select device driver "" with capabilities: [[gpu]]' in answer.message
 
 
+CDI_YAML = """---
+cdiVersion: 0.6.0
+containerEdits:
+  env:
+  - ALL=1
+devices:
+- containerEdits:
+    deviceNodes:
+    - hostPath: /dev/full
+      path: /dev/thing
+    env: [ONE=1]
+    mounts:
+    - containerPath: /opt/library
+      hostPath: LIBRARY
+      options:
+      - ro
+      - bind
+  name: one
+kind: proa.test/thing
+"""
+
+
 @pytest.mark.proa
-def test_cdi_devices(api, docker, tmp_path):
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_cdi_devices(api, docker, tmp_path, form):
     os.makedirs("/run/cdi", exist_ok=True)
-    path = f"/run/cdi/proa-test-{os.getpid()}.json"
+    path = f"/run/cdi/proa-test-{os.getpid()}.{form}"
     (tmp_path / "library").write_text("mounted")
     spec = {"cdiVersion": "0.6.0", "kind": "proa.test/thing", "containerEdits": {"env": ["ALL=1"]},
             "devices": [{"name": "one", "containerEdits": {"env": ["ONE=1"], "deviceNodes": [{"path": "/dev/thing", "hostPath": "/dev/full"}],
                                                            "mounts": [{"hostPath": str(tmp_path / "library"), "containerPath": "/opt/library", "options": ["ro", "bind"]}]}}]}
     with open(path, "w") as file:
-        json.dump(spec, file)
+        file.write(json.dumps(spec) if form == "json" else CDI_YAML.replace("LIBRARY", str(tmp_path / "library")))
     try:
-
         container = api.run("sh", "-c", "echo $ALL$ONE; cat /opt/library; echo; echo x >/dev/thing || true", host={"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["proa.test/thing=one"]}]})
         api.wait(container)
         out, err = api.logs(container)

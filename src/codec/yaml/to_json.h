@@ -2,9 +2,9 @@
 #include "codec/json/value.h"
 #include "codec/yaml/node.h"
 
-namespace proa::compose {
+namespace proa::yaml {
 
 /// The tree without its lines.
-json::Value to_json(const yaml::Node& node);
+json::Value to_json(const Node& node);
 
-}  // namespace proa::compose
+}  // namespace proa::yaml
