@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 
 #include "base/text.h"
-#include "cli/compose_options.h"
+#include "cli/compose/commands.h"
 
 namespace proa::cli {
 
@@ -34,7 +34,7 @@ std::span<const Group> groups() {
 }
 
 std::span<const Place> places() {
-    static const std::vector<Place> kPlaces = {
+    static const std::vector<Place> kOwn = {
         // Top-level names; the common ones in help's order.
         {"", {"run"}, &kRun, true},
         {"", {"exec"}, &kExec, true},
@@ -160,6 +160,11 @@ std::span<const Place> places() {
         {"volume", {"snapshot"}, &kVolumeSnapshot},
         {"volume", {"update"}, &kVolumeUpdate},
     };
+    static const std::vector<Place> kPlaces = [] {
+        auto all = kOwn;
+        all.insert(all.end(), compose_places().begin(), compose_places().end());
+        return all;
+    }();
     return kPlaces;
 }
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/container_ports.h"
+#include "cli/container_row.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "client/containers.h"
@@ -66,7 +67,33 @@ json::Value platform_value(const json::Value& container) {
     return platform.is_object() ? platform : json::Value();
 }
 
-Row make_row(const json::Value& container, bool truncate) {
+Result<int> run(Invocation& call) {
+    auto& flags = call.flags;
+    bool quiet = flags.is("quiet"), size = flags.is("size");
+    std::string chosen = list_format(call, "psFormat");
+    if (quiet && !flags.changed("format")) chosen.clear();
+    std::string table = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+    if (size) table += "\t{{.Size}}";
+    std::string raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\n"
+                      "status: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
+    if (size) raw += "size: {{.Size}}\n";
+    if (quiet) raw = "container_id: {{.ID}}";
+    auto format = TRY(Format::make(chosen, {table, "{{.ID}}", raw}, quiet));
+    client::ListOptions options;
+    options.all = flags.is("all");
+    options.limit = flags.is("latest") ? 1 : flags.integer("last");
+    options.size = size || (!format.is_json() && !chosen.empty() && format.mentions("Size"));
+    options.filters = collect_filters(flags.list("filter"));
+    client::Client& engine = *TRY(ready_engine(call));
+    json::Value containers = TRY(client::list_containers(engine, options));
+    std::vector<Row> rows;
+    for (auto& container : containers.as_array()) rows.push_back(container_row(container, !flags.is("no-trunc")));
+    put(TRY(format.print({"ContainerContext", kColumns}, rows)));
+    return 0;
+}
+}  // namespace
+
+Row container_row(const json::Value& container, bool truncate) {
     Row row;
     const std::string& id = container["Id"].as_string();
     std::string command = truncate ? ellipsis(container["Command"].as_string(), 20) : container["Command"].as_string();
@@ -100,32 +127,6 @@ Row make_row(const json::Value& container, bool truncate) {
     };
     return row;
 }
-
-Result<int> run(Invocation& call) {
-    auto& flags = call.flags;
-    bool quiet = flags.is("quiet"), size = flags.is("size");
-    std::string chosen = list_format(call, "psFormat");
-    if (quiet && !flags.changed("format")) chosen.clear();
-    std::string table = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
-    if (size) table += "\t{{.Size}}";
-    std::string raw = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: {{- pad .State 1 0}}\n"
-                      "status: {{- pad .Status 1 0}}\nnames: {{.Names}}\nlabels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n";
-    if (size) raw += "size: {{.Size}}\n";
-    if (quiet) raw = "container_id: {{.ID}}";
-    auto format = TRY(Format::make(chosen, {table, "{{.ID}}", raw}, quiet));
-    client::ListOptions options;
-    options.all = flags.is("all");
-    options.limit = flags.is("latest") ? 1 : flags.integer("last");
-    options.size = size || (!format.is_json() && !chosen.empty() && format.mentions("Size"));
-    options.filters = collect_filters(flags.list("filter"));
-    client::Client& engine = *TRY(ready_engine(call));
-    json::Value containers = TRY(client::list_containers(engine, options));
-    std::vector<Row> rows;
-    for (auto& container : containers.as_array()) rows.push_back(make_row(container, !flags.is("no-trunc")));
-    put(TRY(format.print({"ContainerContext", kColumns}, rows)));
-    return 0;
-}
-}  // namespace
 
 const Command kPs = {"[OPTIONS]", "List containers", kFlags, kNoArguments, run};
 
