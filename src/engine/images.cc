@@ -80,7 +80,7 @@ void publish_image_event(Parts& parts, std::string action, const store::Image& i
 
 Result<oci::Reference> tagged_reference(const std::string& repository, const std::string& tag) {
     auto reference = TRY(oci::Reference::parse(repository));
-    if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "refusing to create a tag with a digest reference");
+    if (!reference.digest.empty()) return fail(ErrorKind::InvalidArgument, "cannot import digest reference");
     if (!tag.empty()) {
         if (!oci::is_valid_tag(tag)) return fail(ErrorKind::InvalidArgument, "invalid tag format");
         reference.tag = tag;
@@ -255,13 +255,7 @@ Result<std::vector<docker::ImageDeleteItem>> remove_image_platforms(Parts& parts
 Result<void> load_images(Parts& parts, codec::Source& archive, bool quiet, const std::vector<oci::Platform>& platforms, const ProgressSink& progress) {
     auto report = [&](const store::LoadProgress& step) {
         if (quiet) return;
-        json::Object detail;
-        detail.set("current", step.current);
-        detail.set("total", step.total);
-        json::Object line = status_line("Loading layer");
-        line.set("progressDetail", std::move(detail));
-        line.set("id", step.id);
-        (void)progress(line);  // the load goes on when the client does not listen
+        (void)progress(moved_line("Loading layer", step.id, step.current, step.total));  // the load goes on when the client does not listen
     };
     auto loaded = TRY(parts.images.load_archive(archive, report, platforms));
     for (auto& one : loaded) {

@@ -3,8 +3,8 @@
 #include <functional>
 #include <mutex>
 
-#include "codec/json/value.h"
 #include "base/result.h"
+#include "codec/json/value.h"
 
 namespace proa::engine {
 
@@ -12,6 +12,8 @@ namespace proa::engine {
 using ProgressSink = std::function<Result<void>(const json::Object& line)>;
 
 json::Object status_line(std::string status, std::string id = "");
+/// How far something has come, in numbers and as the bar that clients without a terminal of their own print.
+json::Object moved_line(std::string status, const std::string& id, uint64_t current, uint64_t total);
 
 /// The lines of a pull or push, from several threads. A client that does not take them any more has gone.
 class TransferProgress {

@@ -41,6 +41,16 @@ def test_lines_of_a_push(api, registry, repository):
     assert json.loads(body)["mediaType"] == media
 
 
+def test_bars(api, registry, repository):
+    """Clients such as docker-py's users print the bar that the engine draws."""
+    name = f"{registry.address}/{repository}"
+    local_image(api, f"{name}:1", "bars")
+    moved = [line for line in push(api, name, "1").lines() if line.get("progressDetail")]
+    size = len(images.layer(lambda tar: images.add_file(tar, "bars", b"bars" * 2000)))
+    assert moved[-1]["progressDetail"] == {"current": size, "total": size}
+    assert moved[-1]["progress"] == f"[{'=' * 50}>]  {size / 1000:.4g}kB/{size / 1000:.4g}kB"
+
+
 def test_only_what_is_missing_is_sent(api, registry, repository):
     name = f"{registry.address}/{repository}"
     local_image(api, f"{name}:1", "one")
