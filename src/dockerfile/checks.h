@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,15 +9,23 @@
 
 namespace proa::dockerfile {
 
-/// What the checks see beside the Dockerfile.
-struct CheckInputs {
-    IgnorePatterns ignored;               ///< of the context
-    std::vector<std::string> files;       ///< paths of the context after .dockerignore, for the check of credentials
+/// What an image says of itself.
+struct CheckedImage {
+    std::string platform;                ///< "linux/arm64/v8"
+    std::vector<std::string> variables;  ///< names in its environment
 };
 
-/// Docker's build checks by rule name (StageNameCasing, JSONArgsRecommended, ...), and CredentialsCopied of our own: files that look like keys
-/// or credentials would enter the image. `# check=skip=A,B|all;error=true` is honoured. Sorted by line. Not here, for lack of the base
-/// image: InvalidBaseImagePlatform; and UndefinedVar speaks of stages that start from scratch only.
+/// What the checks see beside the Dockerfile.
+struct CheckInputs {
+    IgnorePatterns ignored;                                                          ///< of the context
+    std::vector<std::string> files;                                                  ///< paths of the context after .dockerignore, for the check of credentials
+    std::string platform;                                                            ///< that is built for, "linux/amd64"; "" when nobody knows
+    std::function<std::optional<CheckedImage>(const std::string& reference)> image;  ///< a base image, where it is at hand
+};
+
+/// Docker's 22 build checks by rule name (StageNameCasing, JSONArgsRecommended, ...), and CredentialsCopied of our own: files that look like
+/// keys or credentials would enter the image. `# check=skip=A,B|all;error=true;experimental=C|all` is honoured. Sorted by line.
+/// InvalidBaseImagePlatform needs the base image at hand; UndefinedVar too, unless the stage starts from scratch.
 struct CheckReport {
     std::vector<Warning> warnings;
     bool is_error = false;  ///< the Dockerfile asks for failure when there is any

@@ -57,6 +57,30 @@ TEST(Checks, LookAtTheContext) {
     EXPECT_EQ(rules("FROM a\nCOPY --from=a . /x\n", inputs), "");
 }
 
+TEST(Checks, KnowBaseImagesThatAreAtHand) {
+    CheckInputs inputs;
+    inputs.platform = "linux/amd64";
+    inputs.image = [](const std::string& name) -> std::optional<CheckedImage> {
+        if (name == "mine") return CheckedImage{"linux/amd64", {"PATH", "HOME"}};
+        if (name == "other") return CheckedImage{"linux/arm64", {}};
+        return std::nullopt;
+    };
+    EXPECT_EQ(rules("FROM other\n", inputs), "InvalidBaseImagePlatform@1");
+    EXPECT_EQ(rules("FROM mine\nFROM unknown\nENV A=$B\n", inputs), "");
+    EXPECT_EQ(rules("FROM --platform=linux/arm64 mine\n", inputs), "InvalidBaseImagePlatform@1 FromPlatformFlagConstDisallowed@1");
+    EXPECT_EQ(rules("FROM mine AS a\nENV A=1\nENV B=$A$HOME\nENV C=$D\nFROM a\nENV E=$B\nENV F=$G\n", inputs), "UndefinedVar@4 UndefinedVar@7");
+    EXPECT_EQ(check_dockerfile(*parse("FROM other\n"), inputs)->warnings[0].text,
+              "Base image other was pulled with platform \"linux/arm64\", expected \"linux/amd64\" for current build");
+}
+
+TEST(Checks, DescriptionsAreAskedFor) {
+    const char* text =
+        "# check=experimental=InvalidDefinitionDescription\n# wrong name\nARG a=1\n# a right\nARG a\n\n# apart\n\nARG b\n# no name\nFROM x AS y\n# many\nARG c "
+        "d\n# y is z\nFROM x AS y2\n";
+    EXPECT_EQ(rules(text), "InvalidDefinitionDescription@3 InvalidDefinitionDescription@11 InvalidDefinitionDescription@13 InvalidDefinitionDescription@15");
+    EXPECT_EQ(rules("# wrong\nARG a\nFROM x\n"), "");
+}
+
 TEST(Checks, NamePages) {
     EXPECT_EQ(rule_page("StageNameCasing"), "https://docs.docker.com/go/dockerfile/rule/stage-name-casing/");
     EXPECT_EQ(rule_page("JSONArgsRecommended"), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");

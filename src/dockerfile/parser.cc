@@ -74,7 +74,10 @@ Result<void> read_directives(std::string_view text, Document& document) {
     while (auto line = lines.next()) {
         auto directive = directive_of(*line);
         if (!directive) return {};
-        bool* seen = directive->name == "escape" ? &seen_escape : directive->name == "syntax" ? &seen_syntax : directive->name == "check" ? &seen_check : nullptr;
+        bool* seen = directive->name == "escape"   ? &seen_escape
+                     : directive->name == "syntax" ? &seen_syntax
+                     : directive->name == "check"  ? &seen_check
+                                                   : nullptr;
         if (!seen) return {};
         if (*seen) return parse_error(lines.number, concat("only one ", directive->name, " parser directive can be used"));
         *seen = true;
@@ -270,7 +273,9 @@ std::string Heredoc::text() const {
     return out;
 }
 
-Unexpected parse_error(int line, std::string_view text) { return fail(ErrorKind::InvalidArgument, concat("dockerfile parse error on line ", line, ": ", text)); }
+Unexpected parse_error(int line, std::string_view text) {
+    return fail(ErrorKind::InvalidArgument, concat("dockerfile parse error on line ", line, ": ", text));
+}
 
 Heredoc heredoc_of_word(std::string_view word) {
     Heredoc heredoc;
@@ -323,12 +328,21 @@ Result<Document> parse(std::string_view text) {
     Document document;
     TRY(read_directives(text, document));
     Lines lines(text);
+    std::string comment;
     while (auto line = lines.next()) {
-        if (is_comment(*line)) continue;
+        if (is_comment(*line)) {
+            auto directive = document.instructions.empty() ? directive_of(*line) : std::nullopt;
+            bool speaks_to_us = directive && (directive->name == "syntax" || directive->name == "escape" || directive->name == "check");
+            comment = speaks_to_us ? "" : trim(trim_left(*line).substr(1));
+            continue;
+        }
         std::string_view piece = trim_left(*line);
         int first_line = lines.number;
         bool goes_on = cut_continuation(piece, document.escape);
-        if (!goes_on && piece.empty()) continue;
+        if (!goes_on && trim(piece).empty()) {
+            comment.clear();
+            continue;
+        }
         std::string joined(piece);
         bool empty_continuation = false;
         while (goes_on) {
@@ -344,10 +358,12 @@ Result<Document> parse(std::string_view text) {
             joined += piece;
         }
         if (trim(joined).empty()) continue;
-        if (empty_continuation) document.warnings.push_back({"NoEmptyContinuation", "Empty continuation line found in: " + std::string(trim(joined)), lines.number});
+        if (empty_continuation)
+            document.warnings.push_back({"NoEmptyContinuation", "Empty continuation line found in: " + std::string(trim(joined)), lines.number});
         Instruction instruction = TRY(parse_instruction(joined, document.escape, first_line));
         TRY(read_heredocs(lines, instruction, document.escape));
         instruction.last_line = lines.number;
+        instruction.comment = std::exchange(comment, {});
         document.instructions.push_back(std::move(instruction));
     }
     if (document.instructions.empty()) return fail(ErrorKind::InvalidArgument, "file with no instructions");

@@ -13,24 +13,25 @@ namespace proa::dockerfile {
 /// The lines of one `<<NAME` of an instruction.
 struct Heredoc {
     std::string name;
-    std::string content;     ///< with its line ends, leading tabs still there
-    bool expand = true;      ///< false when the name was quoted
-    bool strip_tabs = false; ///< `<<-`
+    std::string content;      ///< with its line ends, leading tabs still there
+    bool expand = true;       ///< false when the name was quoted
+    bool strip_tabs = false;  ///< `<<-`
     /// The content with leading tabs gone where `<<-` asks for it.
     std::string text() const;
 };
 
 struct Instruction {
-    std::string keyword;                  ///< upper case
-    std::string written;                  ///< as it stands in the file: "from"
-    std::string original;                 ///< the whole line, continuations joined, trimmed
-    std::vector<std::string> flags;       ///< "--from=base", quotes gone
+    std::string keyword;             ///< upper case
+    std::string written;             ///< as it stands in the file: "from"
+    std::string original;            ///< the whole line, continuations joined, trimmed
+    std::vector<std::string> flags;  ///< "--from=base", quotes gone
     /// ENV and LABEL: name, value, name, value ...; HEALTHCHECK: type and command; ONBUILD: none; others: their words, or one text.
     std::vector<std::string> arguments;
-    bool json = false;                    ///< the arguments stood in a JSON array
-    bool legacy_pair = false;             ///< ENV and LABEL: "NAME the value"
+    bool json = false;         ///< the arguments stood in a JSON array
+    bool legacy_pair = false;  ///< ENV and LABEL: "NAME the value"
     std::vector<Heredoc> heredocs;
-    std::shared_ptr<Instruction> trigger; ///< of ONBUILD
+    std::shared_ptr<Instruction> trigger;  ///< of ONBUILD
+    std::string comment;                   ///< the line of comment right above it, without "#"
     int first_line = 0, last_line = 0;
 };
 
