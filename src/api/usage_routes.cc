@@ -2,6 +2,7 @@
 
 #include "api/routes.h"
 #include "base/log.h"
+#include "engine/build_cache.h"
 #include "engine/disk_usage.h"
 #include "engine/explain_container.h"
 #include "engine/find_image.h"
@@ -43,6 +44,20 @@ json::Object usage_of(json::Array items, int64_t active, int64_t total_size, int
     usage.set("Reclaimable", reclaimable);
     if (verbose) usage.set("Items", std::move(items));
     return usage;
+}
+
+json::Object cache_entry(const engine::BuildCacheEntry& entry) {
+    json::Object object;
+    object.set("ID", entry.id);
+    object.set("Type", entry.type);
+    object.set("Description", entry.description);
+    object.set("InUse", entry.in_use);
+    object.set("Shared", entry.shared);
+    object.set("Size", entry.size);
+    object.set("CreatedAt", rfc3339_nano(entry.created));
+    object.set("LastUsedAt", entry.uses > 0 ? json::Value(rfc3339_nano(entry.last_used)) : json::Value());
+    object.set("UsageCount", entry.uses);
+    return object;
 }
 
 /// `docker system df`; volumes and build caches are counted where they are.
@@ -90,9 +105,18 @@ Result<void> disk_usage(Call& call, Parts& parts) {
             volumes.array().push_back(json::to_value(volume));
         }
     }
-    if (wants("build-cache")) caches = json::Array();
+    int64_t caches_active = 0, caches_size = 0, caches_reclaimable = 0;
+    if (wants("build-cache")) {
+        caches = json::Array();
+        for (auto& entry : engine::list_build_cache(parts)) {
+            if (entry.in_use) caches_active++;
+            if (!entry.shared) caches_size += entry.size;
+            if (!entry.shared && !entry.in_use) caches_reclaimable += entry.size;
+            caches.array().push_back(cache_entry(entry));
+        }
+    }
     if (modern && wants("volume")) answer.set("VolumeUsage", usage_of(volumes.as_array(), volumes_active, volumes_size, volumes_reclaimable, verbose));
-    if (modern && wants("build-cache")) answer.set("BuildCacheUsage", usage_of({}, 0, 0, 0, verbose));
+    if (modern && wants("build-cache")) answer.set("BuildCacheUsage", usage_of(caches.as_array(), caches_active, caches_size, caches_reclaimable, verbose));
     if (legacy) {
         answer.set("LayersSize", layers_size);
         answer.set("Images", std::move(images));

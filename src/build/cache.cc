@@ -100,13 +100,17 @@ bool Cache::remove(const CacheRecord& record) {
 }
 
 std::vector<CacheRecord> Cache::list() {
-    std::lock_guard lock(mutex_);
-    load();
     std::vector<CacheRecord> all;
-    for (auto& [key, record] : records_) {
-        all.push_back(record);
-        if (record.type == kMountType) all.back().size = static_cast<int64_t>(store::tree_size(concat(directory_, "/mounts/", key)).value_or(0));
+    {
+        std::lock_guard lock(mutex_);
+        load();
+        for (auto& [key, record] : records_) {
+            all.push_back(record);
+            all.back().in_use = mounts_in_use_.contains(key);
+        }
     }
+    for (auto& record : all)  // builds go on while trees are counted
+        if (record.type == kMountType) record.size = static_cast<int64_t>(store::tree_size(concat(directory_, "/mounts/", record.key)).value_or(0));
     return all;
 }
 

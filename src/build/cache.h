@@ -15,13 +15,14 @@ namespace proa::build {
 
 /// What a step with a certain key made.
 struct CacheRecord {
-    std::string key;          ///< sha256 in hex
-    std::string image;        ///< id of the image that holds the outcome
-    bool layer = false;       ///< the image's last layer is what the step made; else it made none
+    std::string key;               ///< sha256 in hex
+    std::string image;             ///< id of the image that holds the outcome
+    bool layer = false;            ///< the image's last layer is what the step made; else it made none
     std::string type = "regular";  ///< or "exec.cachemount"
     std::string description;
     Time created, last_used;
     int64_t uses = 0, size = 0;
+    bool in_use = false;  ///< a cache mount that a command works with now; only list() says so
 };
 
 /// Remembers outcomes of steps by key, and holds the directories of `RUN --mount=type=cache`. One file a record: a record that is lost costs
@@ -29,6 +30,9 @@ struct CacheRecord {
 class Cache {
 public:
     explicit Cache(std::string directory) : directory_(std::move(directory)) {}
+
+    /// Where FileHashes are kept.
+    std::string hashes_file() const { return directory_ + "/hashes"; }
 
     std::optional<CacheRecord> find(const std::string& key);
     void put(CacheRecord record);
@@ -41,7 +45,8 @@ public:
     /// A cache mount in use: while it lives, prune leaves the directory alone.
     class Mount {
     public:
-        Mount(Mount&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), name_(std::move(other.name_)), path(std::move(other.path)), fresh(other.fresh) {}
+        Mount(Mount&& other) noexcept
+            : cache_(std::exchange(other.cache_, nullptr)), name_(std::move(other.name_)), path(std::move(other.path)), fresh(other.fresh) {}
         Mount& operator=(Mount&&) = delete;
         ~Mount();
 

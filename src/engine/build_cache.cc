@@ -46,11 +46,13 @@ Result<std::optional<Time>> until_of(const docker::Filters& filters) {
 bool matches(const docker::Filters& filters, const BuildCacheEntry& entry) {
     auto one_of = [&](const char* name, const std::string& value, bool prefix) {
         auto& wanted = filters.values(name);
-        return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](auto& text) { return prefix ? value.starts_with(text) : value.find(text) != std::string::npos; });
+        return wanted.empty() ||
+               std::any_of(wanted.begin(), wanted.end(), [&](auto& text) { return prefix ? value.starts_with(text) : value.find(text) != std::string::npos; });
     };
     auto is = [&](const char* name, bool value) { return !filters.has(name) || parse_bool(filters.values(name).front()).value_or(true) == value; };
+    if (filters.has("parent")) return false;  // entries here have none
     return one_of("id", entry.id, true) && one_of("type", entry.type, false) && one_of("description", entry.description, false) && is("inuse", entry.in_use) &&
-           is("shared", entry.shared);
+           is("shared", entry.shared) && is("private", !entry.shared);
 }
 }  // namespace
 
@@ -60,6 +62,7 @@ std::vector<BuildCacheEntry> list_build_cache(Parts& parts) {
     for (auto& record : parts.builds.list()) {
         if (record.type == kOutcome) continue;
         BuildCacheEntry entry{record.key.substr(0, 25), record.type, record.description, record.image};
+        entry.in_use = record.in_use;
         entry.size = record.size;
         entry.uses = record.uses;
         entry.created = record.created;
@@ -75,7 +78,7 @@ std::vector<BuildCacheEntry> list_build_cache(Parts& parts) {
 }
 
 Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions& options) {
-    TRY(options.filters.check_names({"id", "type", "description", "inuse", "shared", "until", "unused-for", "parent", "private", "label", "label!"}));
+    TRY(options.filters.check_names({"id", "type", "description", "inuse", "shared", "until", "unused-for", "parent", "private"}));
     auto until = TRY(until_of(options.filters));
     int64_t before = size_on_disk(parts.images.usage()), kept = 0;
     PrunedBuildCache pruned;
@@ -84,8 +87,8 @@ Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions
     for (auto& record : parts.builds.list()) records[record.key.substr(0, 25)] = record;
     for (auto& entry : list_build_cache(parts)) {
         if (until && entry.last_used > *until) continue;
-        if (!matches(options.filters, entry)) continue;
-        if (kept + entry.size <= options.keep_bytes) {
+        if (!matches(options.filters, entry) || (!options.all && entry.shared)) continue;
+        if (options.keep_bytes > 0 && kept + entry.size <= options.keep_bytes) {
             kept += entry.size;
             continue;
         }

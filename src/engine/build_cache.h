@@ -14,8 +14,8 @@ struct BuildCacheEntry {
 std::vector<BuildCacheEntry> list_build_cache(Parts& parts);
 
 struct PruneBuildOptions {
-    bool all = false;       ///< also what an image still uses
-    int64_t keep_bytes = 0; ///< the newest entries stay as long as they are not more than this
+    bool all = false;        ///< also what an image still uses
+    int64_t keep_bytes = 0;  ///< the newest entries stay as long as they are not more than this
     docker::Filters filters;
 };
 struct PrunedBuildCache {
@@ -23,7 +23,7 @@ struct PrunedBuildCache {
     int64_t reclaimed = 0;
 };
 /// Forgets outcomes of steps, removes cache mounts and the images of steps that nothing uses. Filters: id, type, description, inuse,
-/// shared, until, unused-for.
+/// shared, private, parent, until, unused-for.
 Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions& options);
 
 /// Remembers that `image` is what a build was asked for: prune leaves it alone.
