@@ -22,9 +22,11 @@ Result<json::Value> json_parameter(const Call& call, std::string_view name) {
 Result<void> read_map(const Call& call, std::string_view name, const std::function<void(const std::string&, const json::Value&)>& take) {
     auto value = TRY(json_parameter(call, name));
     if (value.is_null()) return {};
-    if (!value.is_object()) return invalid(concat("error reading ", name, ": json: cannot unmarshal ", value.type_name(), " into Go value of type map[string]string"));
+    if (!value.is_object())
+        return invalid(concat("error reading ", name, ": json: cannot unmarshal ", value.type_name(), " into Go value of type map[string]string"));
     for (auto& [key, item] : value.as_object()) {
-        if (!item.is_string() && !item.is_null()) return invalid(concat("error reading ", name, ": json: cannot unmarshal ", item.type_name(), " into Go value of type string"));
+        if (!item.is_string() && !item.is_null())
+            return invalid(concat("error reading ", name, ": json: cannot unmarshal ", item.type_name(), " into Go value of type string"));
         take(key, item);
     }
     return {};
@@ -32,8 +34,12 @@ Result<void> read_map(const Call& call, std::string_view name, const std::functi
 
 Result<void> read_limits(const Call& call, docker::HostConfig& host) {
     auto& resources = host.resources;
-    for (auto& [name, target] : {std::pair{"memory", &resources.memory}, {"memswap", &resources.memory_swap}, {"cpushares", &resources.cpu_shares}, {"cpuperiod", &resources.cpu_period},
-                                 {"cpuquota", &resources.cpu_quota}, {"shmsize", &host.shm_size}})
+    for (auto& [name, target] : {std::pair{"memory", &resources.memory},
+                                 {"memswap", &resources.memory_swap},
+                                 {"cpushares", &resources.cpu_shares},
+                                 {"cpuperiod", &resources.cpu_period},
+                                 {"cpuquota", &resources.cpu_quota},
+                                 {"shmsize", &host.shm_size}})
         *target = call.integer_or_zero(name);
     resources.cpuset_cpus = call.text("cpusetcpus");
     resources.cpuset_mems = call.text("cpusetmems");
@@ -58,6 +64,13 @@ Result<void> read_extension(const Call& call, engine::BuildRequest& request) {
     for (auto& [id, path] : (*value)["ssh"].as_object()) request.ssh[id] = path.as_string();
     for (auto& name : (*value)["noCacheFilter"].as_array()) request.no_cache_stages.push_back(name.as_string());
     for (auto& name : (*value)["allow"].as_array()) request.allowed.insert(name.as_string());
+    auto& directory = (*value)["directory"];
+    request.directory = directory["path"].as_string();
+    request.directory_device = parse_uint(directory["device"].as_string()).value_or(0);
+    request.directory_inode = parse_uint(directory["inode"].as_string()).value_or(0);
+    for (auto& name : (*value)["cacheFrom"].as_array()) request.cache_images.push_back(name.as_string());
+    for (auto& [name, place] : (*value)["contexts"].as_object()) request.contexts[name] = place.as_string();
+    request.live = (*value)["live"].as_bool();
     request.explain = (*value)["explain"].as_bool();
     return {};
 }
@@ -75,13 +88,16 @@ Result<void> refuse_what_is_missing(const Call& call) {
     auto refuse = [](std::string text) { return fail(ErrorKind::InvalidArgument, std::move(text)); };
     std::string version = call.text("version");
     if (version == "2")
-        return refuse("BuildKit is not part of this engine, which builds itself: unset DOCKER_BUILDKIT or set DOCKER_BUILDKIT=0, or use the classic API (version=1)");
+        return refuse(
+            "BuildKit is not part of this engine, which builds itself: unset DOCKER_BUILDKIT or set DOCKER_BUILDKIT=0, or use the classic API (version=1)");
     if (!version.empty() && version != "1") return refuse(concat("invalid version ", version));
     if (call.flag("squash")) return refuse("squash is not supported by this engine");
-    if (!call.text("outputs").empty() && call.text("outputs") != "null" && call.text("outputs") != "[]") return refuse("outputs is not supported by this engine's API: export the image that was built");
+    if (!call.text("outputs").empty() && call.text("outputs") != "null" && call.text("outputs") != "[]")
+        return refuse("outputs is not supported by this engine's API: export the image that was built");
     std::string isolation = to_lower(call.text("isolation"));
     if (!isolation.empty() && isolation != "default") return refuse(concat("unsupported isolation: ", quote(call.text("isolation"))));
-    if (!call.text("session").empty() && call.text("remote") == "client-session") return refuse("client-session contexts need BuildKit, which is not part of this engine");
+    if (!call.text("session").empty() && call.text("remote") == "client-session")
+        return refuse("client-session contexts need BuildKit, which is not part of this engine");
     return {};
 }
 
@@ -98,7 +114,8 @@ Result<engine::BuildRequest> read_request(const Call& call) {
     request.remove = request.force_remove || call.text("rm").empty() || call.flag("rm");
     request.target = call.text("target");
     request.platform = call.text("platform");
-    TRY(read_map(call, "buildargs", [&](auto& name, auto& value) { request.arguments[name] = value.is_null() ? std::nullopt : std::optional(value.as_string()); }));
+    TRY(read_map(call, "buildargs",
+                 [&](auto& name, auto& value) { request.arguments[name] = value.is_null() ? std::nullopt : std::optional(value.as_string()); }));
     TRY(read_map(call, "labels", [&](auto& name, auto& value) { request.labels[name] = value.as_string(); }));
     auto cache_from = TRY(json_parameter(call, "cachefrom"));
     for (auto& name : cache_from.as_array()) request.cache_from.push_back(name.as_string());
@@ -143,7 +160,8 @@ Result<void> prune(Call& call, Parts& parts) {
     for (auto name : {"keep-storage", "reserved-space"})
         if (auto bytes = TRY(call.integer(name))) options.keep_bytes = *bytes;
     for (auto name : {"max-used-space", "min-free-space"})
-        if (TRY(call.integer(name)).value_or(0) != 0) return fail(ErrorKind::Unsupported, concat(name, " is not supported yet by this engine; use reserved-space"));
+        if (TRY(call.integer(name)).value_or(0) != 0)
+            return fail(ErrorKind::Unsupported, concat(name, " is not supported yet by this engine; use reserved-space"));
     auto pruned = TRY(engine::prune_build_cache(parts, options));
     json::Object answer;
     answer.set("CachesDeleted", pruned.deleted.empty() ? json::Value() : json::Value::strings(pruned.deleted));

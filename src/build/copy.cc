@@ -42,7 +42,7 @@ private:
         if (!item.kept_path.empty()) directory = concat(destination, '/', item.kept_path);
         if (item.keep_name) into = true;  // with --parents the destination is a directory
         if (!item.directory && part.unpack && is_archive(*part.root, item.path)) return unpack(part, item, directory);
-        os::TreeCopier copier(options_for(item));
+        os::TreeCopier copier(options_for(part, item));
         if (item.directory) {
             std::string place = item.keep_name ? concat(directory, '/', base_of(item.path)) : directory;
             os::Fd from = TRY(part.root->open(PathInRoot("/" + item.path), O_RDONLY | O_DIRECTORY));
@@ -113,14 +113,16 @@ private:
         return target_.open_path(PathInRoot(path.empty() ? "/" : path));
     }
 
-    os::CopyOptions options_for(const SourceItem& item) const {
+    os::CopyOptions options_for(const CopyWork::Part& part, const SourceItem& item) const {
         os::CopyOptions options;
         if (work_.owner) options.owner = std::pair(work_.owner->uid, work_.owner->gid);
         if (work_.mode) options.mode = [mode = *work_.mode](mode_t old, bool directory) { return mode.apply(old, directory); };
         options.latest_seconds = work_.latest_seconds;
-        if (!work_.excludes.empty())
-            options.skip = [this, &item](const std::string& path, bool directory) {
+        options.attributes = part.attributes;
+        if (!work_.excludes.empty() || part.hidden)
+            options.skip = [this, &part, &item](const std::string& path, bool directory) {
                 std::string full = item.path.empty() ? path : concat(item.path, '/', path);
+                if (part.hidden && part.hidden(full, directory)) return true;
                 bool excluded = work_.excludes.excludes(path) || work_.excludes.excludes(full);
                 return excluded && !(directory && work_.excludes.may_include_below(path));
             };

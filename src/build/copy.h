@@ -13,12 +13,14 @@ struct CopyWork {
     struct Part {
         const os::RootDirectory* root = nullptr;
         std::vector<SourceItem> items;
-        bool unpack = false;   ///< archives among the items are unpacked
-        std::string as_name;   ///< name in the destination instead of the item's own (downloads, heredocs)
+        bool unpack = false;     ///< archives among the items are unpacked
+        std::string as_name;     ///< name in the destination instead of the item's own (downloads, heredocs)
+        Hidden hidden = {};      ///< of the root
+        bool attributes = true;  ///< extended attributes come along
     };
     std::vector<Part> parts;
-    std::string destination;           ///< absolute; a slash at the end means a directory
-    std::optional<Owner> owner;        ///< nullopt keeps the source's (between stages)
+    std::string destination;     ///< absolute; a slash at the end means a directory
+    std::optional<Owner> owner;  ///< nullopt keeps the source's (between stages)
     std::optional<ModeChange> mode;
     dockerfile::IgnorePatterns excludes;
     std::optional<int64_t> latest_seconds;

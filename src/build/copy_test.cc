@@ -40,7 +40,8 @@ protected:
     }
     std::string hash(const std::string& name, std::vector<std::string> excludes = {}) {
         auto items = find_sources(source_, name, false);
-        return hash_source(source_, items->at(0), *dockerfile::IgnorePatterns::of(excludes), false)->text();
+        auto patterns = *dockerfile::IgnorePatterns::of(excludes);
+        return hash_source(source_, items->at(0), {.excludes = &patterns})->text();
     }
 
     std::string base_;
@@ -107,7 +108,8 @@ TEST_F(CopyTest, OwnersComeFromTheTarget) {
 }
 
 TEST_F(CopyTest, MissingSourcesAreNamed) {
-    EXPECT_EQ(find_sources(source_, "nosuch", false).error().message(), "file not found in build context or excluded by .dockerignore: stat nosuch: file does not exist");
+    EXPECT_EQ(find_sources(source_, "nosuch", false).error().message(),
+              "file not found in build context or excluded by .dockerignore: stat nosuch: file does not exist");
     EXPECT_TRUE(find_sources(source_, "no*such", false)->empty());
     EXPECT_EQ(find_sources(source_, "../../a", false)->at(0).path, "a");
 }

@@ -95,7 +95,8 @@ std::vector<std::string> components_of(std::string_view path) {
 
 class TreeHash {
 public:
-    TreeHash(const dockerfile::IgnorePatterns& excludes, bool with_owner) : excludes_(excludes), with_owner_(with_owner) {}
+    /// `base` is the path of what is hashed from its root.
+    TreeHash(const HashOptions& options, std::string base) : options_(options), base_(std::move(base)) {}
 
     Result<void> add(int directory, const std::string& name, const std::string& path, int depth) {
         if (depth > 1000) return fail(ErrorKind::InvalidArgument, concat(path, " is more than 1000 directories deep"));
@@ -104,9 +105,11 @@ public:
         struct stat st;
         if (::fstat(entry.get(), &st) < 0) return fail_errno("stat", path);
         if (S_ISSOCK(st.st_mode)) return {};
-        bool excluded = !path.empty() && excludes_.excludes(path);
-        if (excluded && !(S_ISDIR(st.st_mode) && excludes_.may_include_below(path))) return {};
-        if (!excluded) TRY(add_head(entry.get(), path, st));
+        bool excluded = !path.empty() && options_.excludes && options_.excludes->excludes(path);
+        if (excluded && !(S_ISDIR(st.st_mode) && options_.excludes->may_include_below(path))) return {};
+        if (!path.empty() && options_.hidden && options_.hidden(joined(base_, path), S_ISDIR(st.st_mode))) return {};
+        // The top directory's own mode does not come along: contexts that are sent have none.
+        if (!excluded && !path.empty()) TRY(add_head(entry.get(), path, st));
         if (!S_ISDIR(st.st_mode)) return {};
         os::Fd opened = TRY(os::reopen(entry.get(), O_RDONLY | O_DIRECTORY));
         for (auto& child : TRY(os::list_directory(by_fd(opened.get())))) TRY(add(opened.get(), child, joined(path, child), depth + 1));
@@ -132,7 +135,7 @@ private:
         put(path);
         bool link = S_ISLNK(st.st_mode);
         put(concat(static_cast<uint64_t>(link ? S_IFLNK : st.st_mode)));
-        if (with_owner_) put(concat(st.st_uid, ':', st.st_gid));
+        if (options_.with_owner) put(concat(st.st_uid, ':', st.st_gid));
         if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) put(concat(static_cast<uint64_t>(st.st_rdev)));
         if (link) {
             char target[4096];
@@ -141,17 +144,30 @@ private:
             put(std::string_view(target, static_cast<size_t>(length)));
             return {};
         }
-        TRY(add_attributes(entry, path));
+        if (options_.with_attributes) TRY(add_attributes(entry, path));
         if (!S_ISREG(st.st_mode)) return {};
         hasher_.update(concat(static_cast<uint64_t>(st.st_size), ';'));
         if (st.st_size == 0) return {};
+        auto known = options_.known ? options_.known->find(st) : std::nullopt;
+        FileHashes::Hash hash = known ? *known : TRY_WRAP(std::string_view(path), hash_content(entry));
+        if (!known && options_.known) options_.known->remember(st, hash);
+        hasher_.update(std::string_view(hash.data(), hash.size()));
+        return {};
+    }
+
+    Result<FileHashes::Hash> hash_content(int entry) {
         os::Fd file = TRY(os::reopen(entry, O_RDONLY));
-        codec::FdSource source(file.get());
         for (;;) {
-            auto piece = TRY_WRAP(std::string_view(path), source.pull());
-            if (piece.empty()) return {};
-            hasher_.update(piece);
+            size_t got = TRY(os::read_some(file.get(), buffer_));
+            if (got == 0) break;
+            content_.update(std::string_view(buffer_.data(), got));
         }
+        auto digest = content_.finish();
+        FileHashes::Hash hash;
+        auto hex = digest.hex();
+        auto value = [&](size_t i) { return hex[i] >= 'a' ? hex[i] - 'a' + 10 : hex[i] - '0'; };
+        for (size_t i = 0; i < hash.size(); i++) hash[i] = static_cast<char>(value(2 * i) * 16 + value(2 * i + 1));
+        return hash;
     }
 
     Result<void> add_attributes(int entry, const std::string& path) {
@@ -172,9 +188,10 @@ private:
         return {};
     }
 
-    const dockerfile::IgnorePatterns& excludes_;
-    bool with_owner_;
-    codec::Hasher hasher_;
+    const HashOptions& options_;
+    std::string base_;
+    codec::Hasher hasher_, content_;
+    std::vector<char> buffer_ = std::vector<char>(256 << 10);
 };
 }  // namespace
 
@@ -183,7 +200,20 @@ std::string behind_pivot(const std::string& path) {
     return pivot == std::string::npos ? "" : path.substr(pivot + 3);
 }
 
-Result<std::vector<SourceItem>> find_sources(const RootDirectory& root, const std::string& pattern, bool parents) {
+namespace {
+/// The path, or what symbolic links make of it, does not count.
+bool is_hidden(const RootDirectory& root, const std::string& path, bool directory, const Hidden& hidden) {
+    if (!hidden || path.empty()) return false;
+    if (hidden(path, directory)) return true;
+    auto top = os::read_link(by_fd(root.fd()));
+    auto entry = root.open_path(PathInRoot("/" + path));
+    auto real = entry ? os::read_link(by_fd(entry->get())) : Result<std::string>(fail(ErrorKind::NotFound, ""));
+    if (!top || !real || !real->starts_with(*top + "/")) return false;
+    return hidden(real->substr(top->size() + 1), directory);
+}
+}  // namespace
+
+Result<std::vector<SourceItem>> find_sources(const RootDirectory& root, const std::string& pattern, bool parents, const Hidden& hidden) {
     std::string before_pivot;
     if (parents && pattern.find("/./") != std::string::npos) before_pivot = join(components_of(pattern.substr(0, pattern.find("/./"))), "/");
     auto components = components_of(pattern);
@@ -195,7 +225,7 @@ Result<std::vector<SourceItem>> find_sources(const RootDirectory& root, const st
     for (auto& path : matcher.found) {
         auto st = root.stat(PathInRoot("/" + path));
         if (!st && wild) st = root.link_stat(PathInRoot("/" + path));
-        if (!st) continue;
+        if (!st || is_hidden(root, path, S_ISDIR(st->st_mode), hidden)) continue;
         SourceItem item{path, S_ISDIR(st->st_mode), parents && !path.empty(), ""};
         if (parents) {
             std::string_view kept = path;
@@ -206,12 +236,13 @@ Result<std::vector<SourceItem>> find_sources(const RootDirectory& root, const st
         items.push_back(std::move(item));
     }
     if (items.empty() && !wild)
-        return fail(ErrorKind::NotFound, concat("file not found in build context or excluded by .dockerignore: stat ", join(components, "/"), ": file does not exist"));
+        return fail(ErrorKind::NotFound,
+                    concat("file not found in build context or excluded by .dockerignore: stat ", join(components, "/"), ": file does not exist"));
     return items;
 }
 
-Result<codec::Digest> hash_source(const RootDirectory& root, const SourceItem& item, const dockerfile::IgnorePatterns& excludes, bool with_owner) {
-    TreeHash hash(excludes, with_owner);
+Result<codec::Digest> hash_source(const RootDirectory& root, const SourceItem& item, const HashOptions& options) {
+    TreeHash hash(options, item.path);
     auto opened = root.open_path(PathInRoot("/" + item.path));  // a symbolic link named as source stands for what it leads to
     if (!opened) opened = root.open_path(PathInRoot("/" + item.path), true);
     os::Fd entry = TRY(std::move(opened));

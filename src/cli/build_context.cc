@@ -28,7 +28,9 @@ Result<std::string> real_path(const std::string& path) {
 
 class Packer {
 public:
-    Packer(const BuildContext& context, dockerfile::IgnorePatterns patterns, codec::Sink& out) : context_(context), patterns_(std::move(patterns)), writer_(out) {}
+    /// `prefix` stands in front of all names.
+    Packer(const BuildContext& context, dockerfile::IgnorePatterns patterns, std::string prefix, codec::Sink& out)
+        : context_(context), patterns_(std::move(patterns)), prefix_(std::move(prefix)), writer_(out) {}
 
     Result<void> run() {
         TRY(walk("", 0));
@@ -42,9 +44,23 @@ public:
         return writer_.finish();
     }
 
+    /// Between two entries of the directory `place`: the second one completes the last file's block.
+    Result<void> run_below(const std::string& place) {
+        codec::TarEntry entry;
+        entry.name = place;
+        entry.mode = 0755;
+        entry.type = codec::TarType::Directory;
+        TRY(writer_.begin(entry));
+        TRY(walk("", 0));
+        return writer_.begin(entry);
+    }
+
 private:
     /// The engine needs the Dockerfile and the ignore file whatever the patterns say; it takes them out again.
-    bool is_always_sent(const std::string& path) const { return path == ".dockerignore" || path == context_.dockerfile || path == context_.dockerfile + ".dockerignore"; }
+    bool is_always_sent(const std::string& path) const {
+        if (context_.dockerfile.empty()) return false;
+        return path == ".dockerignore" || path == context_.dockerfile || path == context_.dockerfile + ".dockerignore";
+    }
 
     bool leads_to_dockerfile(const std::string& directory) const { return context_.dockerfile.starts_with(directory + "/"); }
 
@@ -75,7 +91,7 @@ private:
     Result<void> add(const std::string& path, const struct stat& st) {
         std::string full = concat(context_.directory, '/', path);
         codec::TarEntry entry;
-        entry.name = path;
+        entry.name = prefix_ + path;
         entry.mode = st.st_mode & 07777;
         entry.modified = {st.st_mtim.tv_sec, 0};
         switch (st.st_mode & S_IFMT) {
@@ -88,7 +104,7 @@ private:
             default: return {};  // sockets
         }
         if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
-            auto [first, is_new] = links_.try_emplace({st.st_dev, st.st_ino}, path);
+            auto [first, is_new] = links_.try_emplace({st.st_dev, st.st_ino}, entry.name);
             if (!is_new) {
                 entry.type = codec::TarType::HardLink;
                 entry.link_name = first->second;
@@ -123,6 +139,7 @@ private:
     };
     const BuildContext& context_;
     dockerfile::IgnorePatterns patterns_;
+    std::string prefix_;
     codec::TarWriter writer_;
     std::vector<Pending> pending_;
     std::map<std::pair<dev_t, ino_t>, std::string> links_;
@@ -147,6 +164,15 @@ Result<BuildContext> open_build_context(const std::string& directory, const std:
     return build_context_with(directory, TRY(os::read_file(*found, 16 << 20)));
 }
 
+Result<BuildContext> open_named_context(const std::string& directory) {
+    auto real = real_path(directory);
+    if (!real) return unprepared(concat("path ", quote(directory), " not found"));
+    if (!os::is_directory(*real)) return unprepared(concat("context must be a directory: ", directory));
+    BuildContext context;
+    context.directory = *real;
+    return context;
+}
+
 Result<BuildContext> build_context_with(const std::string& directory, std::string text) {
     BuildContext context;
     auto real = real_path(directory);
@@ -159,16 +185,22 @@ Result<BuildContext> build_context_with(const std::string& directory, std::strin
 }
 
 Result<dockerfile::IgnorePatterns> read_ignore_file(const BuildContext& context) {
-    auto text = os::read_file(concat(context.directory, '/', context.dockerfile, ".dockerignore"), 16 << 20);
+    Result<std::string> text = fail(ErrorKind::NotFound, "");
+    if (!context.dockerfile.empty()) text = os::read_file(concat(context.directory, '/', context.dockerfile, ".dockerignore"), 16 << 20);
     if (!text) text = os::read_file(context.directory + "/.dockerignore", 16 << 20);
     if (!text) return dockerfile::IgnorePatterns();
     return TRY_WRAP("error checking context", dockerfile::IgnorePatterns::parse(*text));
 }
 
-Result<void> write_build_context(const BuildContext& context, codec::Sink& out) { return Packer(context, TRY(read_ignore_file(context)), out).run(); }
+Result<void> write_build_context(const BuildContext& context, codec::Sink& out) { return Packer(context, TRY(read_ignore_file(context)), "", out).run(); }
+
+Result<void> write_context_below(const BuildContext& context, const std::string& place, codec::Sink& out) {
+    return Packer(context, TRY(read_ignore_file(context)), place + "/", out).run_below(place);
+}
 
 namespace {
-Result<void> list_below(const BuildContext& context, const dockerfile::IgnorePatterns& patterns, const std::string& directory, std::vector<std::string>& files) {
+Result<void> list_below(const BuildContext& context, const dockerfile::IgnorePatterns& patterns, const std::string& directory,
+                        std::vector<std::string>& files) {
     for (auto& name : TRY(os::list_directory(concat(context.directory, '/', directory)))) {
         std::string path = directory.empty() ? name : concat(directory, '/', name);
         bool is_directory = S_ISDIR(TRY(os::link_status(concat(context.directory, '/', path))).st_mode);
@@ -197,7 +229,11 @@ Result<void> write_dockerfile_context(const std::string& text, codec::Sink& out)
 }
 
 bool looks_like_archive(std::string_view head) {
-    for (std::string_view magic : {std::string_view("\x1f\x8b"), std::string_view("BZh"), std::string_view("\xfd" "7zXZ\0", 6), std::string_view("\x28\xb5\x2f\xfd")})
+    for (std::string_view magic : {std::string_view("\x1f\x8b"), std::string_view("BZh"),
+                                   std::string_view("\xfd"
+                                                    "7zXZ\0",
+                                                    6),
+                                   std::string_view("\x28\xb5\x2f\xfd")})
         if (head.starts_with(magic)) return true;
     return head.size() >= 263 && head.substr(257, 5) == "ustar";
 }

@@ -10,7 +10,7 @@ namespace proa::cli {
 /// What `build` sends: a directory as tar, without what its .dockerignore leaves out.
 struct BuildContext {
     std::string directory;   ///< absolute
-    std::string dockerfile;  ///< path inside the context that the engine is told
+    std::string dockerfile;  ///< path inside the context that the engine is told; "" for a named context
     std::string outside;     ///< content of a Dockerfile that does not lie in the context; it is sent under `dockerfile`
     bool has_outside = false;
 };
@@ -20,8 +20,13 @@ Result<BuildContext> open_build_context(const std::string& directory, const std:
 /// The same with a Dockerfile that came on standard input.
 Result<BuildContext> build_context_with(const std::string& directory, std::string dockerfile);
 
+/// A directory of --build-context: no Dockerfile is looked for.
+Result<BuildContext> open_named_context(const std::string& directory);
+
 /// Writes the context as tar: names sorted, owners 0.
 Result<void> write_build_context(const BuildContext& context, codec::Sink& out);
+/// The same below the directory `place`, without the end of the archive: more is to follow.
+Result<void> write_context_below(const BuildContext& context, const std::string& place, codec::Sink& out);
 
 /// The patterns of its `<Dockerfile>.dockerignore` or `.dockerignore`; none without such a file.
 Result<dockerfile::IgnorePatterns> read_ignore_file(const BuildContext& context);

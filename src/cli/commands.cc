@@ -80,6 +80,7 @@ std::span<const Place> places() {
         {"", {"completion"}, &kCompletion},
         {"builder", {"build"}, &kBuild},
         {"builder", {"prune"}, &kBuilderPrune},
+        {"builder", {"du"}, &kBuilderUsage},
         {"compose", {"config", "convert"}, &kComposeConfig},
         {"compose", {"version"}, &kComposeVersion},
         {"container", {"attach"}, &kAttach},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "base/text.h"
 #include "schema/oci/image.h"
@@ -102,6 +103,25 @@ std::string registry_auth(const ConfigFile& config, std::string_view domain) {
 namespace {
 HeaderList auth_header(const std::string& auth) { return auth.empty() ? HeaderList{} : HeaderList{{"X-Registry-Auth", auth}}; }
 }  // namespace
+
+std::string registry_config(const ConfigFile& config) {
+    std::set<std::string> servers;
+    auto collect = [&](const json::Value& entries) {
+        for (auto& [server, entry] : entries.as_object()) servers.insert(server);
+    };
+    collect(config.content["auths"]);
+    collect(config.content["credHelpers"]);
+    if (const char* environment = ::getenv("DOCKER_AUTH_CONFIG"); environment && *environment)
+        if (auto parsed = json::parse(environment)) collect((*parsed)["auths"]);
+    json::Object all;
+    for (auto& server : servers) {
+        std::string auth = registry_auth(config, server == kHubKey ? std::string_view("docker.io") : std::string_view(server));
+        auto text = from_base64(auth);
+        auto entry = text ? json::parse(*text) : Result<json::Value>(json::Value());
+        if (entry && entry->is_object()) all.set(server, std::move(*entry));
+    }
+    return all.empty() ? "" : base64_url(json::print(json::Value(std::move(all))));
+}
 
 Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& auth) {
     Call call{.method = "POST", .path = "/images/create", .query = {{"fromImage", std::string(repository)}}, .headers = auth_header(auth)};

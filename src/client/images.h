@@ -8,6 +8,9 @@ namespace proa::client {
 /// X-Registry-Auth for an image's registry from config.json and its credential helpers; "" sends nothing.
 std::string registry_auth(const ConfigFile& config, std::string_view domain);
 
+/// X-Registry-Config: the same of all registries that the configuration names, for builds; "" when it names none.
+std::string registry_config(const ConfigFile& config);
+
 /// The progress stream of a pull of one tag or digest; `all_tags` leaves both out.
 Result<Connection> pull_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& registry_auth);
 Result<Connection> push_image(Client& engine, std::string_view repository, std::string_view tag, std::string_view platform, const std::string& registry_auth);

@@ -1,6 +1,7 @@
 #include "engine/build_downloads.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 #include "codec/digest.h"
@@ -22,13 +23,38 @@ bool is_safe_ref(std::string_view ref) {
 }
 
 Result<std::string> run_git(const std::vector<std::string>& arguments) {
-    std::vector<std::string> words = {"/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
-                                      "GIT_ALLOW_PROTOCOL=https:http:git:ssh", "LC_ALL=C", "/usr/bin/git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.file.allow=never",
-                                      "-c", "protocol.ext.allow=never", "-c", "safe.directory=*"};
+    std::vector<std::string> words = {"/usr/bin/env",
+                                      "-i",
+                                      "PATH=/usr/bin:/bin",
+                                      "HOME=/nonexistent",
+                                      "GIT_CONFIG_NOSYSTEM=1",
+                                      "GIT_CONFIG_GLOBAL=/dev/null",
+                                      "GIT_TERMINAL_PROMPT=0",
+                                      "GIT_ALLOW_PROTOCOL=https:http:git:ssh",
+                                      "LC_ALL=C",
+                                      "/usr/bin/git",
+                                      "-c",
+                                      "core.hooksPath=/dev/null",
+                                      "-c",
+                                      "protocol.file.allow=never",
+                                      "-c",
+                                      "protocol.ext.allow=never",
+                                      "-c",
+                                      "safe.directory=*"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     auto done = TRY(os::run_command(words));
     if (done.exit_code != 0) return fail(ErrorKind::Internal, concat("git ", arguments.front(), ": ", trim(done.error.empty() ? done.output : done.error)));
     return done.output;
+}
+
+/// Takes away `.git` of the tree, and the files of that name in its submodules.
+Result<void> remove_git_directories(const std::string& directory, int depth) {
+    TRY(os::remove_tree(directory + "/.git"));
+    if (depth > 100) return {};
+    for (auto& name : TRY(os::list_directory(directory)))
+        if (auto st = os::link_status(concat(directory, '/', name)); st && S_ISDIR(st->st_mode))
+            TRY(remove_git_directories(concat(directory, '/', name), depth + 1));
+    return {};
 }
 
 Result<Fetched> fetch_git(const std::string& text, const std::string& into, const FetchOptions& options) {
@@ -43,7 +69,8 @@ Result<Fetched> fetch_git(const std::string& text, const std::string& into, cons
     if (!fetched && commit) fetched = run_git({"-C", tree, "fetch", "--quiet", "--recurse-submodules=no", "--", "origin"});
     if (!fetched) return fail(std::move(fetched).error());
     TRY(run_git({"-C", tree, "checkout", "--quiet", "--detach", commit ? ref : "FETCH_HEAD"}));
-    if (!options.keep_git_dir) TRY(os::remove_tree(tree + "/.git"));
+    if (os::exists(tree + "/.gitmodules")) TRY(run_git({"-C", tree, "submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1"}));
+    if (!options.keep_git_dir) TRY(remove_git_directories(tree, 0));
     Fetched result;
     result.directory = tree;
     if (!source.subdirectory.empty()) {
@@ -80,9 +107,8 @@ Result<GitSource> parse_git_source(const std::string& text) {
     return source;
 }
 
-Result<Fetched> fetch_source(const std::string& source, const std::string& into, const FetchOptions& options) {
-    if (is_git_source(source)) return fetch_git(source, into, options);
-    return fail(ErrorKind::Unsupported, concat("fetching ", source, " is not supported yet by this engine"));
+Result<Fetched> fetch_source(Parts& parts, const std::string& source, const std::string& into, const FetchOptions& options) {
+    return is_git_source(source) ? fetch_git(source, into, options) : fetch_url(parts, source, into, options);
 }
 
 }  // namespace proa::engine

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "codec/compression.h"
 #include "engine/build_cache.h"
-#include "engine/build_downloads.h"
+#include "engine/build_files.h"
 #include "engine/build_stage.h"
 #include "engine/find_image.h"
 #include "engine/pull_image.h"
@@ -27,112 +27,21 @@ using dockerfile::Program;
 
 std::string scratch_root(const Parts& parts) { return parts.paths.data_root + "/builds"; }
 
-/// Where a build's files come from, and its Dockerfile.
-struct Context {
-    std::string directory;  ///< "" when there is none
-    std::string dockerfile;
-    bool whole = false;     ///< not filtered by a client: .dockerignore is ours to apply
-};
-
-Result<std::string> read_dockerfile(const os::RootDirectory& root, const std::string& asked) {
-    std::string name = asked.empty() ? "Dockerfile" : asked;
-    std::string clean = os::clean_path(name);
-    if (clean == ".." || clean.starts_with("../")) return fail(ErrorKind::Internal, concat("Forbidden path outside the build context: ", name, " ()"));
-    os::PathInRoot path("/" + std::string(trim_prefix(clean, "/")));
-    if (asked.empty() && !root.exists(path).value_or(false) && root.exists(os::PathInRoot("/dockerfile")).value_or(false)) path = os::PathInRoot("/dockerfile");
-    auto text = root.read_file(path, 16 << 20);
-    if (!text && text.error().is(ErrorKind::NotFound)) return fail(ErrorKind::Internal, concat("Cannot locate specified Dockerfile: ", name));
-    if (!text) return fail(std::move(text).error());
-    if (text->empty()) return fail(ErrorKind::InvalidArgument, concat("the Dockerfile (", name, ") cannot be empty"));
-    return text;
-}
-
-Result<void> remove_excluded(const os::RootDirectory& root, const std::string& directory, const dockerfile::IgnorePatterns& patterns, int depth) {
-    if (depth > 1000) return fail(ErrorKind::InvalidArgument, "the build context is more than 1000 directories deep");
-    os::Fd opened = TRY(root.open(os::PathInRoot("/" + directory), O_RDONLY | O_DIRECTORY));
-    for (auto& name : TRY(os::list_directory(concat("/proc/self/fd/", opened.get())))) {
-        std::string path = directory.empty() ? name : concat(directory, '/', name);
-        auto st = TRY(root.link_stat(os::PathInRoot("/" + path)));
-        bool excluded = patterns.excludes(path);
-        if (excluded && !(S_ISDIR(st.st_mode) && patterns.may_include_below(path))) {
-            TRY(os::remove_entry(opened.get(), name));
-            continue;
-        }
-        if (!S_ISDIR(st.st_mode)) continue;
-        TRY(remove_excluded(root, path, patterns, depth + 1));
-        // An excluded directory stays only for what came back in below it.
-        if (excluded && TRY(os::list_directory(concat("/proc/self/fd/", TRY(root.open(os::PathInRoot("/" + path), O_RDONLY | O_DIRECTORY)).get()))).empty())
-            TRY(os::remove_entry(opened.get(), name));
-    }
-    return {};
-}
-
-/// Clients filter what they send, but for the Dockerfile and the ignore file, which they send always.
-Result<void> apply_ignore_file(const os::RootDirectory& root, const std::string& dockerfile, bool whole) {
-    std::string name = dockerfile.empty() ? "Dockerfile" : std::string(trim_prefix(os::clean_path(dockerfile), "/"));
-    auto text = root.read_file(os::PathInRoot(concat('/', name, ".dockerignore")), 16 << 20);
-    if (!text) text = root.read_file(os::PathInRoot("/.dockerignore"), 16 << 20);
-    if (!text) return {};
-    auto patterns = TRY_WRAP("error reading .dockerignore", dockerfile::IgnorePatterns::parse(*text));
-    if (whole) return remove_excluded(root, "", patterns, 0);
-    for (auto& file : {name, std::string(".dockerignore")})
-        if (patterns.excludes(file)) TRY(root.remove(os::PathInRoot("/" + file)));
-    return {};
-}
-
-Result<void> unpack_context(codec::Source& body, const std::string& directory) {
-    TRY(os::make_directory(directory, 0755));
-    auto plain = TRY(codec::decompress_detected(body));
-    auto root = TRY(os::RootDirectory::at(directory));
-    TRY_WRAP("Error processing tar file", store::unpack_archive(*plain, root));
-    return {};
-}
-
-Result<Context> read_context(const BuildRequest& request, codec::Source& body, const std::string& scratch, const BuildListener& listener) {
-    Context context;
-    std::string place = scratch + "/context";
-    if (request.remote.empty()) {
-        TRY(unpack_context(body, place));
-        context.directory = place;
-    } else {
-        std::string download = scratch + "/download";
-        TRY(os::make_directory(download, 0755));
-        if (!is_remote_source(request.remote)) return fail(ErrorKind::InvalidArgument, concat("unable to prepare context: ", quote(request.remote), " is no URL"));
-        auto fetched = TRY(fetch_source(request.remote, download, {false, listener.cancelled}));
-        context.whole = true;
-        if (fetched.file.empty()) {
-            context.directory = fetched.directory;
-        } else {
-            auto root = TRY(os::RootDirectory::at(fetched.directory));
-            if (!build::is_archive(root, fetched.file)) {
-                context.dockerfile = TRY(root.read_file(os::PathInRoot("/" + fetched.file), 16 << 20));
-                return context;
-            }
-            os::Fd file = TRY(root.open_regular(os::PathInRoot("/" + fetched.file)));
-            codec::FdSource source(file.get());
-            TRY(unpack_context(source, place));
-            context.directory = place;
-        }
-    }
-    auto root = TRY(os::RootDirectory::at(context.directory));
-    context.dockerfile = TRY(read_dockerfile(root, request.dockerfile));
-    TRY(apply_ignore_file(root, request.dockerfile, context.whole));
-    return context;
-}
-
 // --- which stages, in which order ---
 
 /// The earlier stages that a stage reads.
-std::set<size_t> needs_of(const Program& program, size_t index) {
+std::set<size_t> needs_of(const Program& program, const BuildRequest& request, size_t index) {
     std::set<size_t> needed;
     auto& stage = program.stages[index];
+    std::set<std::string> contexts;  // these stand for the stages of their names
+    for (auto& [name, place] : request.contexts) contexts.insert(context_name(name));
     // A base name with variables may mean any earlier stage.
     if (stage.base.find('$') != std::string::npos)
         for (size_t i = 0; i < index; i++) needed.insert(i);
     for (size_t i = 0; i < index; i++)
-        if (!program.stages[i].name.empty() && program.stages[i].name == to_lower(stage.base)) needed.insert(i);
+        if (!program.stages[i].name.empty() && program.stages[i].name == to_lower(stage.base) && !contexts.contains(context_name(stage.base))) needed.insert(i);
     auto add = [&](std::string_view from) {
-        if (auto found = find_stage(program, to_lower(from), index)) needed.insert(*found);
+        if (auto found = find_stage(program, to_lower(from), index); found && !contexts.contains(context_name(from))) needed.insert(*found);
     };
     for (auto& command : stage.commands) {
         if (auto* copy = std::get_if<dockerfile::Copy>(&command.what); copy && !copy->from.empty()) add(copy->from);
@@ -154,12 +63,12 @@ Result<size_t> find_target(const Program& program, const std::string& target) {
 }
 
 /// The target and all that it reads, ascending.
-std::vector<size_t> needed_stages(const Program& program, size_t target, std::vector<std::set<size_t>>& needs) {
+std::vector<size_t> needed_stages(const Program& program, const BuildRequest& request, size_t target, std::vector<std::set<size_t>>& needs) {
     std::set<size_t> wanted{target};
     needs.resize(program.stages.size());
     for (size_t i = target + 1; i-- > 0;) {
         if (!wanted.contains(i)) continue;
-        needs[i] = needs_of(program, i);
+        needs[i] = needs_of(program, request, i);
         wanted.insert(needs[i].begin(), needs[i].end());
     }
     return {wanted.begin(), wanted.end()};
@@ -168,7 +77,8 @@ std::vector<size_t> needed_stages(const Program& program, size_t target, std::ve
 /// Builds the stages, independent ones at the same time.
 class Scheduler {
 public:
-    Scheduler(BuildContext& build, std::vector<size_t> stages, const std::vector<std::set<size_t>>& needs) : build_(build), stages_(std::move(stages)), needs_(needs) {}
+    Scheduler(BuildContext& build, std::vector<size_t> stages, const std::vector<std::set<size_t>>& needs)
+        : build_(build), stages_(std::move(stages)), needs_(needs) {}
 
     Result<void> run(int steps, std::atomic<bool>& stop) {
         int first = 1;
@@ -189,7 +99,10 @@ private:
     void work(size_t stage, int first, int steps, std::atomic<bool>& stop) {
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [&] { return stop || (running_ < kParallelMax && std::all_of(needs_[stage].begin(), needs_[stage].end(), [&](size_t other) { return done_.contains(other); })); });
+            changed_.wait(lock, [&] {
+                return stop || (running_ < kParallelMax &&
+                                std::all_of(needs_[stage].begin(), needs_[stage].end(), [&](size_t other) { return done_.contains(other); }));
+            });
             if (stop) return;
             running_++;
         }
@@ -232,8 +145,10 @@ Result<std::vector<oci::Reference>> parse_tags(const std::vector<std::string>& t
 void warn_of_unused(BuildContext& build) {
     std::vector<std::string> unused;
     for (auto& [name, value] : build.request.arguments)
-        if (!build.used_arguments.contains(name) && !build::is_proxy_argument(name) && !name.starts_with("BUILDKIT_") && name != "SOURCE_DATE_EPOCH") unused.push_back(name);
-    if (!unused.empty() && !build.request.quiet) build.messages.final_text(concat("[Warning] One or more build-args [", join(unused, " "), "] were not consumed\n"));
+        if (!build.used_arguments.contains(name) && !build::is_proxy_argument(name) && !name.starts_with("BUILDKIT_") && name != "SOURCE_DATE_EPOCH")
+            unused.push_back(name);
+    if (!unused.empty() && !build.request.quiet)
+        build.messages.final_text(concat("[Warning] One or more build-args [", join(unused, " "), "] were not consumed\n"));
 }
 
 Result<std::optional<int64_t>> epoch_of(const BuildRequest& request) {
@@ -256,6 +171,18 @@ ScratchDirectory::~ScratchDirectory() {
     if (path_.empty()) return;
     auto removed = os::remove_tree(path_);
     if (!removed) log::warn(concat("a directory of a build could not be removed: ", removed.error().message()));
+}
+
+std::string context_name(std::string_view text) {
+    std::string name = to_lower(text);
+    auto reference = oci::Reference::parse(name);
+    return reference ? std::string(trim_suffix(reference->familiar(), ":latest")) : name;
+}
+
+const NamedContext* find_context(const BuildContext& build, std::string_view name) {
+    if (build.named.empty() || name.empty()) return nullptr;
+    auto found = build.named.find(context_name(name));
+    return found == build.named.end() ? nullptr : &found->second;
 }
 
 std::optional<size_t> find_stage(const Program& program, std::string_view name, size_t before) {
@@ -296,11 +223,13 @@ Result<std::vector<std::string>> lower_of(BuildContext& build, const StageState&
 Result<SourceRoot> open_source_root(BuildContext& build, size_t stage, const std::string& from) {
     StageState state;
     std::string name = to_lower(from);
-    if (auto earlier = find_stage(build.program, name, stage)) {
+    auto* named = find_context(build, from);
+    if (named && !named->directory.empty()) return SourceRoot(TRY(os::RootDirectory::at(named->directory)));
+    if (auto earlier = find_stage(build.program, name, stage); earlier && !named) {
         std::lock_guard lock(build.mutex);
         if (build.finished[*earlier]) state = *build.finished[*earlier];
     } else {
-        auto image = build_base_image(build, stage, from, build.request.platform);
+        auto image = build_base_image(build, stage, named ? named->image : from, build.request.platform);
         if (!image) return fail(std::move(image).error().wrap(concat("invalid from flag value ", from)));
         auto* manifest = (*image)->manifest();
         if (!manifest) return fail(ErrorKind::NotFound, concat("image ", from, " has no content for this platform"));
@@ -309,7 +238,7 @@ Result<SourceRoot> open_source_root(BuildContext& build, size_t stage, const std
     }
     ScratchDirectory scratch = TRY(ScratchDirectory::make(build.scratch));
     auto root = TRY(build::StageRoot::read_only(TRY(lower_of(build, state)), scratch.path()));
-    return SourceRoot{std::move(root), std::move(scratch), state.image.text()};
+    return SourceRoot(std::move(root), std::move(scratch));
 }
 
 Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Source& body, const BuildListener& listener, BuildOutcome& outcome) {
@@ -318,25 +247,28 @@ Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Sourc
     auto epoch = TRY(epoch_of(request));
     TRY(os::make_directories(scratch_root(parts), 0700));
     ScratchDirectory scratch = TRY(ScratchDirectory::make(scratch_root(parts)));
-    Context context = TRY(read_context(request, body, scratch.path(), listener));
+    BuildFiles context = TRY(read_build_files(parts, request, body, scratch.path(), listener));
+    auto& named = context.named;
     auto document = TRY(dockerfile::parse(context.dockerfile));
     Program program = TRY(dockerfile::read_program(document));
     size_t target = TRY(find_target(program, request.target));
     program.stages.resize(target + 1);
 
     std::vector<std::set<size_t>> needs;
-    auto stages = needed_stages(program, target, needs);
+    auto stages = needed_stages(program, request, target, needs);
     int steps = request.labels.empty() ? 0 : 1;
     for (size_t stage : stages) steps += 1 + static_cast<int>(program.stages[stage].commands.size());
     std::atomic<bool> stop = false;
     BuildListener inner{listener.line, [&] { return stop || listener.cancelled(); }};
-    BuildMessages messages(listener.line, request.quiet);
+    BuildMessages messages(listener.line, request.quiet ? BuildTelling::Quiet : request.live ? BuildTelling::Live : BuildTelling::Classic);
     messages.expect(stages);
-    BuildContext build{parts, request, program, inner, messages, scratch.path(), context.directory, platform, epoch, {}, {}, {}, {}, 0};
+    build::FileHashes hashes(context.in_place ? parts.builds.hashes_file() : "");
+    BuildContext build{parts, request, program, inner, messages, scratch.path(), context.directory, context.in_place, context.hidden, context.in_place ? &hashes : nullptr, named, platform, epoch, {}, {}, {}, {}, 0};
     build.finished.resize(program.stages.size());
     build.variables.resize(program.stages.size());
     auto built = Scheduler(build, stages, needs).run(steps, stop);
     outcome.exit_code = build.exit_code;
+    hashes.save();
     if (!built) return built;
 
     auto& result = *build.finished[target];

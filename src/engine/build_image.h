@@ -15,21 +15,26 @@ namespace proa::engine {
 
 /// What a client asks of a build. API: POST /build
 struct BuildRequest {
-    std::string remote;                       ///< URL of a context or of a Dockerfile; "" reads the body
-    std::string dockerfile;                   ///< path inside the context, "" the default one
+    std::string remote;      ///< URL of a context or of a Dockerfile; "" reads the body
+    std::string directory;   ///< the context's path on this host, to be read in place; "" when it was sent
+    uint64_t directory_device = 0, directory_inode = 0;  ///< that the client sees there
+    std::string dockerfile;  ///< path inside the context, "" the default one
     std::vector<std::string> tags;
     bool quiet = false, no_cache = false, pull = false, remove = true, force_remove = false;
-    std::vector<std::string> no_cache_stages; ///< stages that are built anew
+    std::vector<std::string> no_cache_stages;  ///< stages that are built anew
     build::BuildArgs arguments;
     std::map<std::string, std::string> labels;
     std::string target, platform;
-    docker::HostConfig host;                  ///< network mode, extra hosts, limits: for the containers of RUN
+    docker::HostConfig host;  ///< network mode, extra hosts, limits: for the containers of RUN
     std::vector<std::string> cache_from;
     std::map<std::string, registry::Credentials> credentials;  ///< by the registry's name as the client's configuration has it, for base images
-    std::map<std::string, std::string> secrets;  ///< id to content
-    std::map<std::string, std::string> ssh;      ///< id to the path of an agent's socket on this host
-    std::set<std::string> allowed;               ///< entitlements: "security.insecure", "network.host"
-    bool explain = false;                        ///< say why each step ran or did not
+    std::map<std::string, std::string> secrets;                ///< id to content
+    std::map<std::string, std::string> ssh;                    ///< id to the path of an agent's socket on this host
+    std::set<std::string> allowed;                             ///< entitlements: "security.insecure", "network.host"
+    bool live = false;                                         ///< tell of stages as they happen
+    std::map<std::string, std::string> contexts;               ///< --build-context: name to "docker-image://X", a URL, or "directory:PLACE" in what was sent
+    std::vector<std::string> cache_images;                     ///< images whose steps may be taken beside the own cache
+    bool explain = false;                                      ///< say why each step ran or did not
 };
 
 struct BuildOutcome {

@@ -36,8 +36,12 @@ void BuildMessages::done(size_t stage) {
 }
 
 void BuildMessages::object(size_t stage, json::Object object) {
-    if (quiet_) return;
+    if (telling_ == BuildTelling::Quiet) return;
     std::lock_guard lock(mutex_);
+    if (telling_ == BuildTelling::Live) {
+        object.set("stage", static_cast<int64_t>(stage));
+        return send(object);
+    }
     auto place = std::find(order_.begin(), order_.end(), stage);
     auto index = static_cast<size_t>(place - order_.begin());
     if (place == order_.end() || index <= current_) send(object);
@@ -45,6 +49,22 @@ void BuildMessages::object(size_t stage, json::Object object) {
 }
 
 void BuildMessages::text(size_t stage, std::string text) { object(stage, stream_line(std::move(text))); }
+
+void BuildMessages::classic(size_t stage, std::string text) {
+    if (telling_ == BuildTelling::Classic) object(stage, stream_line(std::move(text)));
+}
+
+void BuildMessages::step(size_t stage, const Step& step, std::string_view state) {
+    if (telling_ != BuildTelling::Live) return;
+    json::Object told, line;
+    told.set("stage", step.stage_name);
+    told.set("number", step.number);
+    told.set("count", step.count);
+    told.set("text", step.text);
+    told.set("state", std::string(state));
+    line.set("step", std::move(told));
+    object(stage, std::move(line));
+}
 
 void BuildMessages::standard_error(size_t stage, std::string_view text) { object(stage, stream_line(concat("\x1b[91m", text, "\x1b[0m"))); }
 

@@ -37,8 +37,10 @@ std::vector<std::string> csv_fields(std::string_view text) {
 }
 
 Result<MountFields> parse_mount_fields(const std::string& text, const dockerfile::Lookup& lookup, char escape) {
-    static const std::map<std::string, std::string> kAliases = {{"dst", "target"}, {"destination", "target"}, {"src", "source"}, {"ro", "readonly"}, {"rw", "readwrite"}};
-    static const std::set<std::string> kKnown = {"type", "target", "source", "from", "readonly", "readwrite", "id", "sharing", "required", "size", "mode", "uid", "gid", "env"};
+    static const std::map<std::string, std::string> kAliases = {
+        {"dst", "target"}, {"destination", "target"}, {"src", "source"}, {"ro", "readonly"}, {"rw", "readwrite"}};
+    static const std::set<std::string> kKnown = {"type",    "target",   "source", "from", "readonly", "readwrite", "id",
+                                                 "sharing", "required", "size",   "mode", "uid",      "gid",       "env"};
     MountFields fields;
     for (auto& field : csv_fields(text)) {
         auto pair = cut(field, "=");
@@ -58,7 +60,9 @@ Result<MountFields> parse_mount_fields(const std::string& text, const dockerfile
     return fields;
 }
 
-bool flag(const MountFields& fields, const char* name, bool otherwise) { return fields.has(name) ? parse_bool(fields.get(name)).value_or(otherwise) : otherwise; }
+bool flag(const MountFields& fields, const char* name, bool otherwise) {
+    return fields.has(name) ? parse_bool(fields.get(name)).value_or(otherwise) : otherwise;
+}
 
 Result<uint32_t> number(const MountFields& fields, const char* name, uint32_t otherwise, int base) {
     if (!fields.has(name)) return otherwise;
@@ -118,24 +122,34 @@ private:
         const os::RootDirectory* root = &context;
         if (!from.empty()) {
             opened.emplace(TRY(open_source_root(build_, stage_, from)));
-            root = &opened->root.root();
+            root = &opened->root();
         } else if (build_.context_directory.empty()) {
             TRY(os::make_directory(place, 0755));
             return place;
         } else {
             context = TRY(os::RootDirectory::at(build_.context_directory));
         }
+        bool in_place = from.empty() && build_.context_in_place;
+        auto hidden = in_place ? build_.hidden : build::Hidden();
         os::PathInRoot inside("/" + path);
         auto st = root->stat(inside);
-        if (!st) return fail(ErrorKind::NotFound, concat("failed to compute cache key: failed to calculate checksum of ref: ", quote("/" + std::string(trim_prefix(path, "/"))), ": not found"));
-        build::SourceItem item{.path = std::string(trim_prefix(path, "/")), .directory = S_ISDIR(st->st_mode)};
-        result.key += TRY(build::hash_source(*root, item, {}, !from.empty())).text() + "\n";
+        std::string clean(trim_prefix(os::clean_path("/" + path), "/"));
+        if (!st || (hidden && !clean.empty() && hidden(clean, S_ISDIR(st->st_mode))))
+            return fail(
+                ErrorKind::NotFound,
+                concat("failed to compute cache key: failed to calculate checksum of ref: ", quote("/" + std::string(trim_prefix(path, "/"))), ": not found"));
+        build::SourceItem item{.path = clean, .directory = S_ISDIR(st->st_mode)};
+        result.key += TRY(build::hash_source(*root, item, {nullptr, !from.empty(), !in_place, hidden, in_place ? build_.file_hashes : nullptr})).text() + "\n";
         if (S_ISDIR(st->st_mode)) {
             TRY(os::make_directory(place, 0755));
-            TRY(set_owner(place, st->st_mode & 07777, st->st_uid, st->st_gid));
+            TRY(set_owner(place, in_place && clean.empty() ? 0755 : st->st_mode & 07777, in_place ? 0 : st->st_uid, in_place ? 0 : st->st_gid));
             os::Fd source = TRY(root->open(inside, O_RDONLY | O_DIRECTORY));
             os::Fd target = TRY(os::open_file(place, O_RDONLY | O_DIRECTORY));
-            TRY(os::TreeCopier({}).copy_content(source.get(), target.get()));
+            os::CopyOptions options;
+            options.attributes = !in_place;
+            if (in_place) options.owner = std::pair(0u, 0u);
+            if (hidden) options.skip = [&](const std::string& below, bool directory) { return hidden(clean.empty() ? below : concat(clean, '/', below), directory); };
+            TRY(os::TreeCopier(options).copy_content(source.get(), target.get()));
             return place;
         }
         os::Fd file = TRY(root->open_regular(inside));
@@ -143,7 +157,7 @@ private:
         os::Fd target = TRY(os::open_file(place, O_WRONLY | O_CREAT | O_EXCL, 0600));
         codec::FdSink sink(target.get());
         TRY(codec::copy(source, sink));
-        TRY(set_owner(place, st->st_mode & 07777, st->st_uid, st->st_gid));
+        TRY(set_owner(place, st->st_mode & 07777, in_place ? 0 : st->st_uid, in_place ? 0 : st->st_gid));
         return place;
     }
 
@@ -235,7 +249,8 @@ private:
 };
 }  // namespace
 
-Result<ResolvedMounts> resolve_build_mounts(BuildContext& build, size_t stage, const StageState& state, const std::vector<std::string>& texts, const dockerfile::Lookup& lookup) {
+Result<ResolvedMounts> resolve_build_mounts(BuildContext& build, size_t stage, const StageState& state, const std::vector<std::string>& texts,
+                                            const dockerfile::Lookup& lookup) {
     MountResolver resolver(build, stage, state);
     for (auto& text : texts) TRY(resolver.add(text, lookup));
     return std::move(resolver.result);

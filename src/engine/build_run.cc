@@ -91,8 +91,10 @@ Result<int64_t> run_container(BuildContext& build, size_t stage, const container
     return waiter->result()->exit_code;
 }
 
-Result<std::optional<LayerWriter::Written>> take_layer(BuildContext& build, store::Lease& lease, const StageState& state, const RunWork& work, const std::string& container, bool stays) {
-    std::vector<std::string> stubs = {"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev", "/proc", "/sys/fs/cgroup", "/sys"};
+Result<std::optional<LayerWriter::Written>> take_layer(BuildContext& build, store::Lease& lease, const StageState& state, const RunWork& work,
+                                                       const std::string& container, bool stays) {
+    std::vector<std::string> stubs = {"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/dev/console", "/dev/pts", "/dev/shm",
+                                      "/dev/mqueue", "/dev",       "/proc",         "/sys/fs/cgroup",   "/sys"};
     stubs.insert(stubs.begin(), work.stubs.rbegin(), work.stubs.rend());
     std::string upper = build.parts.images.writable_layer(container).upper;
     ScratchDirectory scratch = TRY(ScratchDirectory::make(build.scratch));
@@ -129,19 +131,20 @@ private:
 Result<std::optional<LayerWriter::Written>> run_step(BuildContext& build, size_t stage, store::Lease& lease, const StageState& state, const RunWork& work) {
     auto& run = *work.run;
     if (run.security == "insecure" && !build.request.allowed.contains("security.insecure"))
-        return fail(ErrorKind::Forbidden, "security.insecure is not allowed: it gives the command all rights on this host; allow it with --allow security.insecure");
+        return fail(ErrorKind::Forbidden,
+                    "security.insecure is not allowed: it gives the command all rights on this host; allow it with --allow security.insecure");
     CreateOptions options;
     options.for_build = true;
     options.id = random_id();
     ContainerMark mark = TRY(ContainerMark::make(build, options.id));  // before there is anything to forget
     auto created = TRY(create_container(build.parts, container_request(build, state, work), options));
     auto container = TRY(build.parts.containers.find(created.id));
-    build.messages.text(stage, concat(" ---> Running in ", short_id(created.id), "\n"));
+    build.messages.classic(stage, concat(" ---> Running in ", short_id(created.id), "\n"));
     auto remove = [&] {
         RemoveOptions forced;
         forced.force = forced.volumes = true;
         auto removed = remove_container(build.parts, container, forced);
-        if (removed) build.messages.text(stage, concat("Removed intermediate container ", short_id(created.id), "\n"));
+        if (removed) build.messages.classic(stage, concat("Removed intermediate container ", short_id(created.id), "\n"));
     };
     auto exit_code = run_container(build, stage, container);
     if (!exit_code || *exit_code != 0) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/id.h"
-#include "engine/build_downloads.h"
+#include "engine/build_sources.h"
 #include "os/file.h"
 
 namespace proa::engine {
@@ -23,9 +23,19 @@ public:
           step_(first_step),
           steps_(steps),
           lease_(build.parts.images.lease()),
-          variables_(build.request.arguments, build::platform_arguments(build.platform, stage_.name.empty() ? concat(index) : stage_.name)) {}
+          variables_(build.request.arguments, build::platform_arguments(build.platform, stage_.name.empty() ? concat(index) : stage_.name)) {
+        current_.stage_name = stage_.name.empty() ? concat("stage-", index) : stage_.name;
+        current_.count = 1 + static_cast<int>(stage_.commands.size()) + (index + 1 == build.finished.size() && !build.request.labels.empty() ? 1 : 0);
+    }
 
     Result<void> run() {
+        auto done = run_steps();
+        if (!done && current_.number > 0) build_.messages.step(index_, current_, "failed");
+        return done;
+    }
+
+private:
+    Result<void> run_steps() {
         TRY(begin());
         for (auto& command : stage_.commands) {
             TRY(check_alive());
@@ -51,17 +61,27 @@ public:
         return {};
     }
 
-private:
     // --- what the client reads ---
 
-    void say(std::string text) { build_.messages.text(index_, std::move(text)); }
+    void say(std::string text) { build_.messages.classic(index_, std::move(text)); }
     void say_step(const std::string& original) {
         say(concat("Step ", step_++, '/', steps_, " : ", original));
         say("\n");
+        current_.text = original;
+        current_.number++;
+        cached_ = false;
+        build_.messages.step(index_, current_, "running");
     }
-    void say_image() { say(concat(" ---> ", short_id(state_.image.empty() ? std::string_view() : state_.image.hex()), "\n")); }
+    void say_image() {
+        say(concat(" ---> ", short_id(state_.image.empty() ? std::string_view() : state_.image.hex()), "\n"));
+        build_.messages.step(index_, current_, cached_ ? "cached" : "done");
+    }
+    void say_cached() {
+        say(" ---> Using cache\n");
+        cached_ = true;
+    }
     void explain(const std::string& reason) {
-        if (build_.request.explain) say(concat(" ---> ", reason, "\n"));
+        if (build_.request.explain) build_.messages.text(index_, concat(" ---> ", reason, "\n"));
     }
 
     Result<void> check_alive() {
@@ -85,14 +105,17 @@ private:
         std::string platform = TRY(dockerfile::expand(stage_.platform, global, build_.program.escape));
         if (!stage_.platform.empty()) TRY_WRAP(concat("failed to parse platform ", platform), oci::Platform::parse(platform));
         if (platform.empty()) platform = build_.request.platform;
-        if (auto earlier = find_stage(build_.program, to_lower(base), index_); earlier && build_.program.stages[*earlier].name == to_lower(base)) {
+        auto* named = find_context(build_, base);
+        if (named && !named->directory.empty()) {
+            TRY(begin_from_directory(base));
+        } else if (named) {
+            TRY(begin_from_image(named->image, platform));
+        } else if (auto earlier = find_stage(build_.program, to_lower(base), index_); earlier && build_.program.stages[*earlier].name == to_lower(base)) {
             std::lock_guard lock(build_.mutex);
             state_ = *build_.finished[*earlier];
             variables_.inherit(*build_.variables[*earlier]);
         } else if (base == "scratch") {
-            state_.config.os = build_.platform.os;
-            state_.config.architecture = build_.platform.architecture;
-            state_.config.variant = build_.platform.variant;
+            begin_from_nothing();
         } else {
             TRY(begin_from_image(base, platform));
         }
@@ -103,9 +126,24 @@ private:
             state_.config.config.env = std::move(environment);
         }
         TRY(run_triggers());
-        if (!state_.image.empty()) say_image();
-        else say(" ---> \n");
+        say_image();
         return {};
+    }
+
+    void begin_from_nothing() {
+        state_.config.os = build_.platform.os;
+        state_.config.architecture = build_.platform.architecture;
+        state_.config.variant = build_.platform.variant;
+    }
+
+    /// All of a named context, as the only layer.
+    Result<void> begin_from_directory(const std::string& name) {
+        begin_from_nothing();
+        dockerfile::Copy copy;
+        copy.from = name;
+        copy.sources = {"."};
+        copy.destination = "/";
+        return copy_command(copy, [](std::string_view) { return std::optional<std::string>(); });
     }
 
     Result<void> begin_from_image(const std::string& base, const std::string& platform) {
@@ -140,6 +178,7 @@ private:
     // --- steps ---
 
     Result<void> step(const Command& command) {
+        history_tells_all_ = true;
         auto environment = state_.config.config.env.value_or(std::vector<std::string>());
         dockerfile::Lookup lookup = [&](std::string_view name) { return variables_.lookup(name, environment); };
         if (auto* arg = std::get_if<dockerfile::Arg>(&command.what)) return declare(*arg, lookup);
@@ -226,6 +265,7 @@ private:
         std::string key = concat("run\n", created_by, '\n', join(environment, "\n"), "\n\n", state_.config.config.user, '\n', state_.config.config.working_dir,
                                  '\n', run.network, '\n', run.security, '\n', mounts.key);
         key += script;
+        history_tells_all_ = mounts.key.empty() && script.empty() && run.network.empty() && run.security.empty();
         for (auto& word : work.words) key += concat(word.size(), ':', word);
         return commit(before, created_by, key, [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
             if (state_.image.empty()) TRY(materialise());  // containers are made of images
@@ -270,14 +310,16 @@ private:
         if (directory && !work.destination.ends_with('/')) work.destination += '/';
         std::string chmod = TRY(dockerfile::expand(copy.chmod, lookup, escape)), chown = TRY(dockerfile::expand(copy.chown, lookup, escape));
         if (!chmod.empty()) work.mode = TRY(build::ModeChange::parse(chmod));
-        Sources sources = TRY(gather(copy, lookup, work));
+        if (!copy.checksum.empty() && copy.sources.size() > 1)
+            return fail(ErrorKind::InvalidArgument, "ADD failed: checksum can't be specified for multiple sources");
+        auto sources = TRY(gather_sources(build_, index_, copy, lookup, work));
         size_t count = 0;
         for (auto& part : work.parts) count += part.items.size();
         if (count == 0) return fail(ErrorKind::InvalidArgument, concat(name, " failed: no source files were specified"));
         if (count > 1 && !directory)
             return fail(ErrorKind::InvalidArgument,
                         concat("When using ", name, " with more than one source file, the destination must be a directory and end with a /"));
-        std::string hash = TRY(hash_sources(work, count, !copy.from.empty()));
+        std::string hash = TRY(hash_sources(build_, work, count, !copy.from.empty()));
         std::string created_by = concat(join(build::shell_of(state_.config), " "), " #(nop) ", name, ' ', chown.empty() ? "" : concat("--chown=", chown, ' '),
                                         chmod.empty() ? "" : concat("--chmod=", chmod, ' '), hash, " in ", work.destination, ' ');
         std::string key =
@@ -286,99 +328,14 @@ private:
             ScratchDirectory scratch = TRY(ScratchDirectory::make(build_.scratch));
             auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path()));
             if (!chown.empty()) work.owner = TRY(build::find_owner(chown, root.root()));
-            else if (copy.from.empty()) work.owner = build::Owner();
+            else if (auto* named = find_context(build_, copy.from); copy.from.empty() || (named && !named->directory.empty())) work.owner = build::Owner();
             auto copied = build::copy_files(work, root.root());
             if (!copied) return fail(std::move(copied).error().wrap(concat(name, " failed")));
+            if (build_.context_in_place && copy.from.empty() && TRY(hash_sources(build_, work, count, false)) != hash)
+                return fail(ErrorKind::Conflict, concat(name, " failed: the build context changed while it was read"));
             root.close();
             return adopt(lease, root.upper());
         });
-    }
-
-    /// The roots that the parts of a CopyWork borrow.
-    struct Sources {
-        std::optional<SourceRoot> stage;
-        os::RootDirectory context;
-        std::vector<ScratchDirectory> scratch;
-        std::vector<std::unique_ptr<os::RootDirectory>> roots;
-    };
-
-    static Unexpected refuse_checksum(const std::string& source) {
-        return fail(ErrorKind::InvalidArgument, concat("ADD failed: checksum can't be specified for non-HTTP(S) sources: ", source));
-    }
-
-    Result<Sources> gather(const dockerfile::Copy& copy, const dockerfile::Lookup& lookup, build::CopyWork& work) {
-        Sources sources;
-        std::string name = copy.add ? "ADD" : "COPY";
-        const os::RootDirectory* root = nullptr;
-        if (!copy.from.empty()) {
-            sources.stage.emplace(TRY(open_source_root(build_, index_, copy.from)));
-            root = own(sources, TRY(sources.stage->root.root().open_root(os::PathInRoot("/"))));
-        } else if (!build_.context_directory.empty()) {
-            root = own(sources, TRY(os::RootDirectory::at(build_.context_directory)));
-        }
-        for (auto& word : copy.sources) {
-            auto mark = dockerfile::heredoc_of_word(word);
-            auto heredoc = std::find_if(copy.heredocs.begin(), copy.heredocs.end(), [&](auto& one) { return !mark.name.empty() && one.name == mark.name; });
-            if (heredoc != copy.heredocs.end()) {
-                TRY(add_heredoc(sources, *heredoc, lookup, work));
-                continue;
-            }
-            std::string source = TRY(dockerfile::expand(word, lookup, build_.program.escape));
-            if (copy.add && is_remote_source(source)) {
-                TRY(add_download(sources, copy, source, work));
-                continue;
-            }
-            if (!copy.checksum.empty()) return refuse_checksum(source);
-            if (!root) return fail(ErrorKind::InvalidArgument, concat(name, " failed: no build context: stat ", source, ": file does not exist"));
-            auto items = build::find_sources(*root, source, copy.parents);
-            if (!items) return fail(std::move(items).error().wrap(concat(name, " failed")));
-            std::erase_if(*items, [&](auto& item) { return !item.path.empty() && work.excludes.excludes(item.path); });
-            work.parts.push_back({root, std::move(*items), copy.add && copy.unpack.value_or(true), ""});
-        }
-        return sources;
-    }
-
-    static const os::RootDirectory* own(Sources& sources, os::RootDirectory root) {
-        sources.roots.push_back(std::make_unique<os::RootDirectory>(std::move(root)));
-        return sources.roots.back().get();
-    }
-
-    Result<void> add_heredoc(Sources& sources, const dockerfile::Heredoc& heredoc, const dockerfile::Lookup& lookup, build::CopyWork& work) {
-        sources.scratch.push_back(TRY(ScratchDirectory::make(build_.scratch)));
-        std::string text = heredoc.text();
-        if (heredoc.expand) text = TRY(dockerfile::expand_heredoc(text, lookup, build_.program.escape));
-        auto root = TRY(os::RootDirectory::at(sources.scratch.back().path()));
-        TRY(root.write_file(os::PathInRoot("/file"), text, 0644));
-        work.parts.push_back({own(sources, std::move(root)), {{.path = "file"}}, false, heredoc.name});
-        return {};
-    }
-
-    Result<void> add_download(Sources& sources, const dockerfile::Copy& copy, const std::string& source, build::CopyWork& work) {
-        if (!copy.checksum.empty() && is_git_source(source)) return refuse_checksum(source);
-        sources.scratch.push_back(TRY(ScratchDirectory::make(build_.scratch)));
-        auto fetched = TRY_WRAP("ADD failed", fetch_source(source, sources.scratch.back().path(), {copy.keep_git_dir, build_.listener.cancelled}));
-        auto* root = own(sources, TRY(os::RootDirectory::at(fetched.directory)));
-        if (fetched.file.empty()) {
-            work.parts.push_back({root, {{.path = "", .directory = true}}, false, ""});
-            return {};
-        }
-        bool names_file = !work.destination.ends_with('/');
-        if (fetched.name.empty() && !names_file) return fail(ErrorKind::InvalidArgument, concat("cannot determine filename for source ", source));
-        work.parts.push_back({root, {{.path = fetched.file}}, copy.unpack.value_or(false), fetched.name.empty() ? std::string("file") : fetched.name});
-        return {};
-    }
-
-    static Result<std::string> hash_sources(const build::CopyWork& work, size_t count, bool with_owner) {
-        codec::Hasher all;
-        std::string kind = count > 1 ? "multi" : "file", single;
-        for (auto& part : work.parts)
-            for (auto& item : part.items) {
-                if (count == 1 && item.directory) kind = "dir";
-                auto digest = TRY(build::hash_source(*part.root, item, work.excludes, with_owner));
-                single = digest.hex();
-                all.update(concat(digest.text(), item.directory ? "" : part.as_name, item.kept_path, item.keep_name ? item.path : "", part.unpack, '\n'));
-            }
-        return concat(kind, ':', all.finish().hex());
     }
 
     // --- images ---
@@ -442,14 +399,19 @@ private:
     }
 
     Result<bool> take_cached(const StageState& before, const std::string& created_by, const std::string& exact, const std::string& loose) {
-        if (!build_.request.cache_from.empty()) return take_from_history(before, created_by);
+        if (!build_.request.cache_from.empty()) return history_tells_all_ && TRY(take_from_history(build_.request.cache_from, before, created_by));
+        if (TRY(take_own(before, created_by, exact, loose))) return true;
+        return history_tells_all_ && TRY(take_from_history(build_.request.cache_images, before, created_by));
+    }
+
+    Result<bool> take_own(const StageState& before, const std::string& created_by, const std::string& exact, const std::string& loose) {
         auto& cache = build_.parts.builds;
         auto record = cache.find(exact);
         if (record) {
             auto image = build_.parts.images.find(Digest::parse(record->image).value_or(Digest()));
             if (image && image->manifest() && take_image(*image)) {
                 cache.touch(exact);
-                say(" ---> Using cache\n");
+                say_cached();
                 explain("From the cache: nothing that the step depends on has changed");
                 return true;
             }
@@ -474,7 +436,7 @@ private:
                    false));
         cache.touch(loose);
         remember(exact, created_by, record->layer, record->size);
-        say(" ---> Using cache\n");
+        say_cached();
         explain("From the cache: the files are those of an earlier step with the same command, variables, sources and files below it");
         return true;
     }
@@ -495,8 +457,8 @@ private:
     }
 
     /// --cache-from: the step stands in the history of a named image whose first layers are ours.
-    Result<bool> take_from_history(const StageState& before, const std::string& created_by) {
-        for (auto& name : build_.request.cache_from) {
+    Result<bool> take_from_history(const std::vector<std::string>& names, const StageState& before, const std::string& created_by) {
+        for (auto& name : names) {
             auto image = build_.parts.images.resolve(name);
             auto* manifest = image ? (*image)->manifest() : nullptr;
             if (!manifest || !manifest->available) continue;
@@ -516,7 +478,7 @@ private:
             }
             state_with_parent(before);
             TRY(finish(before, created_by, layer, history[at].created.value_or(step_time()), false));
-            say(" ---> Using cache\n");
+            say_cached();
             explain(concat("From the cache: the step stands in the history of ", name));
             return true;
         }
@@ -570,6 +532,9 @@ private:
     size_t index_;
     const dockerfile::Stage& stage_;
     int step_, steps_;
+    BuildMessages::Step current_;
+    bool history_tells_all_ = true;  ///< the line of history names all that the current step depends on
+    bool cached_ = false;            ///< the current step came from the cache
     store::Lease lease_;
     build::Variables variables_;
     StageState state_;

@@ -32,6 +32,12 @@ struct StageState {
     codec::Digest image;  ///< empty: nothing yet (FROM scratch)
 };
 
+/// A source of files that --build-context gave a name.
+struct NamedContext {
+    std::string image;      ///< a reference, or ""
+    std::string directory;  ///< else where the files lie
+};
+
 /// What all stages of one build share.
 struct BuildContext {
     Parts& parts;
@@ -39,13 +45,17 @@ struct BuildContext {
     const dockerfile::Program& program;
     const BuildListener& listener;
     BuildMessages& messages;
-    std::string scratch;               ///< directory of the build
-    std::string context_directory;     ///< "" when there is no context
+    std::string scratch;                        ///< directory of the build
+    std::string context_directory;              ///< "" when there is no context
+    bool context_in_place = false;              ///< it is the client's own directory, which may change meanwhile
+    build::Hidden hidden;                       ///< what .dockerignore leaves out of a context that is read in place
+    build::FileHashes* file_hashes = nullptr;   ///< for a context that is read in place
+    std::map<std::string, NamedContext> named;  ///< by context_name()
     oci::Platform platform;
-    std::optional<int64_t> epoch;      ///< SOURCE_DATE_EPOCH
+    std::optional<int64_t> epoch;                     ///< SOURCE_DATE_EPOCH
     std::vector<std::optional<StageState>> finished;  ///< by stage; a stage starts when those it needs are here
     std::vector<std::optional<build::Variables>> variables;
-    std::mutex mutex;                  ///< of `finished`, `variables`, `used_arguments` and `exit_code`
+    std::mutex mutex;  ///< of `finished`, `variables`, `used_arguments` and `exit_code`
     std::set<std::string> used_arguments;
     int exit_code = 0;
 };
@@ -64,10 +74,11 @@ struct RunWork {
     std::vector<std::string> words, environment;
     const dockerfile::Run* run = nullptr;
     std::vector<docker::MountRequest> mounts;
-    std::vector<std::string> stubs;   ///< mount points that must leave no trace
+    std::vector<std::string> stubs;  ///< mount points that must leave no trace
     std::string network;
 };
-Result<std::optional<store::LayerWriter::Written>> run_step(BuildContext& build, size_t stage, store::Lease& lease, const StageState& state, const RunWork& work);
+Result<std::optional<store::LayerWriter::Written>> run_step(BuildContext& build, size_t stage, store::Lease& lease, const StageState& state,
+                                                            const RunWork& work);
 
 /// The mounts of one RUN, resolved; what they need lives as long as this.
 struct ResolvedMounts {
@@ -77,13 +88,25 @@ struct ResolvedMounts {
     std::vector<build::Cache::Mount> held;
     std::vector<ScratchDirectory> scratch;
 };
-Result<ResolvedMounts> resolve_build_mounts(BuildContext& build, size_t stage, const StageState& state, const std::vector<std::string>& texts, const dockerfile::Lookup& lookup);
+Result<ResolvedMounts> resolve_build_mounts(BuildContext& build, size_t stage, const StageState& state, const std::vector<std::string>& texts,
+                                            const dockerfile::Lookup& lookup);
 
-/// The root of an earlier stage or of an image, to read from.
-struct SourceRoot {
-    build::StageRoot root;
-    ScratchDirectory scratch;
-    std::string identity;  ///< what the content depends on
+/// How contexts and what FROM and `--from` name are compared: lower case, references in their familiar form without ":latest".
+std::string context_name(std::string_view text);
+/// The context that stands for `name`; nullptr when none does.
+const NamedContext* find_context(const BuildContext& build, std::string_view name);
+
+/// The root of an earlier stage, of an image or of a named context, to read from.
+class SourceRoot {
+public:
+    SourceRoot(build::StageRoot stage, ScratchDirectory scratch) : scratch_(std::move(scratch)), stage_(std::move(stage)) {}
+    explicit SourceRoot(os::RootDirectory directory) : directory_(std::move(directory)) {}
+    const os::RootDirectory& root() const { return stage_ ? stage_->root() : directory_; }
+
+private:
+    std::optional<ScratchDirectory> scratch_;  // outlives the mount above it
+    std::optional<build::StageRoot> stage_;
+    os::RootDirectory directory_;
 };
 Result<SourceRoot> open_source_root(BuildContext& build, size_t stage, const std::string& from);
 

@@ -88,7 +88,8 @@ Result<void> TreeCopier::copy_entry(int from, const std::string& name, int to, c
     return set_attributes(from, name, to, to_name, st);
 }
 
-Result<void> TreeCopier::copy_directory(int from, const std::string& name, int to, const std::string& to_name, const std::string& path, const struct stat& st, int depth) {
+Result<void> TreeCopier::copy_directory(int from, const std::string& name, int to, const std::string& to_name, const std::string& path, const struct stat& st,
+                                        int depth) {
     bool made = ::mkdirat(to, to_name.c_str(), 0700) == 0;
     if (!made) {
         if (errno != EEXIST) return fail_errno("mkdir", to_name);
@@ -136,7 +137,11 @@ Result<void> TreeCopier::set_attributes(int from, const std::string& name, int t
         mode_t mode = st.st_mode & 07777;
         if (options_.mode) mode = options_.mode(mode, S_ISDIR(st.st_mode));
         if (::fchmodat(to, to_name.c_str(), mode, 0) < 0) return fail_errno("chmod", to_name);
-        Fd source(::openat(from, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)), target(::openat(to, to_name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        Fd source, target;
+        if (options_.attributes) {
+            source = Fd(::openat(from, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+            target = Fd(::openat(to, to_name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        }
         if (source && target) TRY(copy_attributes(source.get(), target.get(), name));
     }
     timespec times[2] = {st.st_mtim, st.st_mtim};

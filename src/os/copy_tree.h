@@ -9,9 +9,10 @@
 namespace proa::os {
 
 struct CopyOptions {
-    std::optional<std::pair<uint32_t, uint32_t>> owner;  ///< of everything copied; nullopt keeps the source's
+    std::optional<std::pair<uint32_t, uint32_t>> owner;       ///< of everything copied; nullopt keeps the source's
     std::function<mode_t(mode_t mode, bool directory)> mode;  ///< permission bits from the source's; empty keeps them
-    std::optional<int64_t> latest_seconds;  ///< modification times behind this become this (SOURCE_DATE_EPOCH)
+    std::optional<int64_t> latest_seconds;                    ///< modification times behind this become this (SOURCE_DATE_EPOCH)
+    bool attributes = true;                                   ///< extended attributes are copied
     /// Paths below the first entry ("a/b") that are left out with all below them.
     std::function<bool(const std::string& path, bool directory)> skip;
 };
@@ -29,7 +30,8 @@ public:
 
 private:
     Result<void> copy_entry(int from, const std::string& name, int to, const std::string& to_name, const std::string& path, int depth);
-    Result<void> copy_directory(int from, const std::string& name, int to, const std::string& to_name, const std::string& path, const struct stat& st, int depth);
+    Result<void> copy_directory(int from, const std::string& name, int to, const std::string& to_name, const std::string& path, const struct stat& st,
+                                int depth);
     Result<void> copy_entries(int from, int to, const std::string& path, int depth);
     Result<void> copy_file(int from, const std::string& name, int to, const std::string& to_name, const struct stat& st);
     Result<void> set_attributes(int from, const std::string& name, int to, const std::string& to_name, const struct stat& st);

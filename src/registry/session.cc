@@ -162,6 +162,7 @@ Result<Response> Session::call(const Endpoint& endpoint, const Request& request)
             }
         }
         Error refused = refusal(answer->status, answer->body);
+        if (request.any_status && (last || !may_succeed_later(answer->status))) return answer;
         if (last || !may_succeed_later(answer->status)) return fail(std::move(refused));
         if (auto wanted = parse_int(answer->headers.get("Retry-After"))) {
             if (*wanted > kPatience) return fail(std::move(refused));

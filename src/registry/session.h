@@ -22,9 +22,10 @@ struct Request {
     /// Begins the body anew; called for each attempt.
     std::function<Result<std::function<Result<std::string_view>()>>()> body = {};
     std::function<Result<void>(int status, const http::Headers& headers)> head = {};  ///< of an answer below 300
-    std::function<Result<void>(std::string_view)> sink = {};  ///< for its body; without it the body is collected (at most 8 MiB)
-    bool retry = true;   ///< 429, 5xx and cut connections are tried again here
-    bool probe = false;  ///< an answer of 401 is an answer: its challenges are noted, nothing is proved
+    std::function<Result<void>(std::string_view)> sink = {};                          ///< for its body; without it the body is collected (at most 8 MiB)
+    bool retry = true;                                                                ///< 429, 5xx and cut connections are tried again here
+    bool any_status = false;  ///< an answer of 300 and above is an answer too; its body is collected (at most 64 KiB)
+    bool probe = false;       ///< an answer of 401 is an answer: its challenges are noted, nothing is proved
 };
 
 struct Response {
