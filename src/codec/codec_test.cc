@@ -21,9 +21,7 @@ protected:
     }
     void TearDown() override { ASSERT_TRUE(os::remove_tree(directory)); }
     /// Runs a shell line in the directory.
-    void shell(const std::string& line) {
-        ASSERT_EQ(std::system(concat("cd ", directory, " && { ", line, "; } 2>&1").c_str()), 0) << line;
-    }
+    void shell(const std::string& line) { ASSERT_EQ(std::system(concat("cd ", directory, " && { ", line, "; } 2>&1").c_str()), 0) << line; }
     std::string file(const std::string& name) { return *os::read_file(directory + "/" + name, size_t(1) << 30); }
     void put(const std::string& name, std::string_view text) { ASSERT_TRUE(os::write_file(directory + "/" + name, text)); }
     std::string directory;
@@ -76,8 +74,11 @@ TEST_F(CodecTest, ReadsWhatTheToolsCompress) {
     std::string text = pattern(3'000'000);
     put("plain", text);
     shell("gzip -k plain; bzip2 -k plain; xz -k plain; zstd -q plain");
-    for (auto& [name, kind] : {std::pair{"plain.gz", Compression::Gzip}, {"plain.bz2", Compression::Bzip2},
-                               {"plain.xz", Compression::Xz}, {"plain.zst", Compression::Zstd}, {"plain", Compression::None}}) {
+    for (auto& [name, kind] : {std::pair{"plain.gz", Compression::Gzip},
+                               {"plain.bz2", Compression::Bzip2},
+                               {"plain.xz", Compression::Xz},
+                               {"plain.zst", Compression::Zstd},
+                               {"plain", Compression::None}}) {
         for (size_t piece : {size_t(1000), size_t(SIZE_MAX)}) {
             Compression found;
             auto got = unpacked(file(name), piece, &found);
@@ -140,6 +141,24 @@ TEST_F(CodecTest, CompressorsAreReadByTheTools) {
     EXPECT_EQ(*unpacked(empty.text), "");
 }
 
+TEST_F(CodecTest, GzipStoresWhatDoesNotShrink) {
+    std::string dense;
+    for (uint64_t state = 88172645463325252; dense.size() < 3'000'000;) {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        dense.append(reinterpret_cast<const char*>(&state), sizeof state);
+    }
+    std::string text = dense + std::string(2'000'000, 'a') + dense;
+    StringSink sink;
+    auto writer = gzip_compressor(sink, 6);
+    ASSERT_TRUE(writer->write(text));
+    ASSERT_TRUE(writer->finish());
+    EXPECT_LT(sink.text.size(), dense.size() * 2 + 600'000);
+    EXPECT_TRUE(*unpacked(sink.text) == text);
+    put("x.gz", sink.text);
+    shell("gzip -d x.gz");
+    EXPECT_TRUE(file("x") == text);
+}
+
 TEST_F(CodecTest, ZstdSkipsSkippableFrames) {
     put("t", "hello");
     shell("zstd -q t");
@@ -149,8 +168,8 @@ TEST_F(CodecTest, ZstdSkipsSkippableFrames) {
 
 TEST_F(CodecTest, ReadsEveryTarFlavour) {
     std::string longer(180, 'n');
-    shell(concat("mkdir -p d/", std::string(90, 'x'), " && echo hi > d/file && ln d/file d/hard && ln -s file d/sym && mkfifo d/fifo && echo l > d/",
-                 longer, " && touch -d '2020-01-02 03:04:05.123456789 UTC' d/file && chmod 4755 d/file"));
+    shell(concat("mkdir -p d/", std::string(90, 'x'), " && echo hi > d/file && ln d/file d/hard && ln -s file d/sym && mkfifo d/fifo && echo l > d/", longer,
+                 " && touch -d '2020-01-02 03:04:05.123456789 UTC' d/file && chmod 4755 d/file"));
     for (std::string format : {"gnu", "pax", "ustar", "v7", "oldgnu"}) {
         std::string exclude = format == "ustar" || format == "v7" ? concat(" --exclude='nnn*' ") : "";
         if (format == "v7") exclude += "--exclude=fifo --exclude='xxx*' ";
@@ -177,8 +196,7 @@ TEST_F(CodecTest, ReadsEveryTarFlavour) {
 TEST_F(CodecTest, ReadsSparseFilesOfEveryFormat) {
     shell("truncate -s 40M s && for i in $(seq 0 2 60); do printf DATA | dd of=s bs=1 seek=$((i*500000)) conv=notrunc status=none; done");
     std::string want = file("s");
-    for (std::string format : {"--format=gnu", "--format=pax --sparse-version=0.0", "--format=pax --sparse-version=0.1",
-                               "--format=pax --sparse-version=1.0"}) {
+    for (std::string format : {"--format=gnu", "--format=pax --sparse-version=0.0", "--format=pax --sparse-version=0.1", "--format=pax --sparse-version=1.0"}) {
         shell(concat("tar ", format, " -cSf s.tar s"));
         std::string bytes = file("s.tar");
         ASSERT_LT(bytes.size(), 2'000'000u);
@@ -229,8 +247,9 @@ TEST_F(CodecTest, WriterIsReadByTarAndByUs) {
     EXPECT_EQ(entries[2].name, prefixed.name);
     EXPECT_EQ(entries[3].device_minor, 3u);
     put("w.tar", sink.text);
-    shell("python3 -c \"import tarfile; t=tarfile.open('w.tar'); m=t.getmembers(); assert len(m)==4, m; "
-          "assert m[1].uid==3000000 and m[1].mtime==-2.5, (m[1].uid, m[1].mtime); assert t.extractfile(m[1]).read()==b'hello'\"");
+    shell(
+        "python3 -c \"import tarfile; t=tarfile.open('w.tar'); m=t.getmembers(); assert len(m)==4, m; "
+        "assert m[1].uid==3000000 and m[1].mtime==-2.5, (m[1].uid, m[1].mtime); assert t.extractfile(m[1]).read()==b'hello'\"");
     shell("tar -tf w.tar > list && test $(wc -l < list) = 4");
 }
 

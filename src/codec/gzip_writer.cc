@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <future>
+#include <memory>
 
 #include "base/text.h"
 #include "codec/compression.h"
@@ -11,21 +12,31 @@ namespace proa::codec {
 namespace {
 constexpr size_t kChunk = 1 << 20;
 
+using Deflater = std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)>;
+
+/// Whether samples of a large input do not shrink: archives, media and keys are stored as they are, many times faster.
+bool is_dense(libdeflate_compressor* compressor, const std::string& input) {
+    constexpr size_t kSample = 16 << 10, kWorthwhile = kSample - kSample / 50;
+    if (input.size() < 8 * kSample) return false;
+    std::string output(libdeflate_deflate_compress_bound(compressor, kSample), '\0');
+    for (size_t at : {size_t(0), input.size() / 2, input.size() - kSample})
+        if (libdeflate_deflate_compress(compressor, input.data() + at, kSample, output.data(), output.size()) < kWorthwhile) return false;
+    return true;
+}
+
 /// One gzip member; empty when memory ran out.
 std::string compress_member(std::string input, int level) {
-    libdeflate_compressor* compressor = libdeflate_alloc_compressor(level);
+    Deflater compressor(libdeflate_alloc_compressor(level), libdeflate_free_compressor);
+    if (compressor && is_dense(compressor.get(), input)) compressor.reset(libdeflate_alloc_compressor(0));
     if (!compressor) return {};
-    std::string output(libdeflate_gzip_compress_bound(compressor, input.size()), '\0');
-    size_t size = libdeflate_gzip_compress(compressor, input.data(), input.size(), output.data(), output.size());
-    libdeflate_free_compressor(compressor);
-    output.resize(size);
+    std::string output(libdeflate_gzip_compress_bound(compressor.get(), input.size()), '\0');
+    output.resize(libdeflate_gzip_compress(compressor.get(), input.data(), input.size(), output.data(), output.size()));
     return output;
 }
 
 class GzipCompressor : public Compressor {
 public:
-    GzipCompressor(Sink& out, int level, unsigned threads)
-        : out_(out), level_(std::clamp(level, 1, 12)), threads_(std::max(threads, 1u)) {}
+    GzipCompressor(Sink& out, int level, unsigned threads) : out_(out), level_(std::clamp(level, 1, 12)), threads_(std::max(threads, 1u)) {}
 
     Result<void> write(std::string_view bytes) override {
         while (!bytes.empty()) {
@@ -75,8 +86,6 @@ std::string zlib_compress(std::string_view text, int level) {
     return output;
 }
 
-std::unique_ptr<Compressor> gzip_compressor(Sink& out, int level, unsigned threads) {
-    return std::make_unique<GzipCompressor>(out, level, threads);
-}
+std::unique_ptr<Compressor> gzip_compressor(Sink& out, int level, unsigned threads) { return std::make_unique<GzipCompressor>(out, level, threads); }
 
 }  // namespace proa::codec
