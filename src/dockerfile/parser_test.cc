@@ -39,7 +39,9 @@ TEST(Parser, WarnsOfEmptyContinuations) {
 }
 
 TEST(Parser, TakesDosLinesAndByteOrderMarks) {
-    auto document = *parse("\xEF\xBB\xBF" "FROM a\r\nRUN x \\\r\n y\r\n");
+    auto document = *parse(
+        "\xEF\xBB\xBF"
+        "FROM a\r\nRUN x \\\r\n y\r\n");
     EXPECT_EQ(document.instructions[0].arguments, Words{"a"});
     EXPECT_EQ(document.instructions[1].arguments, Words{"x  y"});
 }
@@ -114,8 +116,10 @@ TEST(Parser, NamesLineAndReason) {
         {"FROM a\nCOPY --from=b --from=c x y\n", "dockerfile parse error on line 2: Duplicate flag specified: from"},
         {"FROM a\nCOPY --from x y\n", "dockerfile parse error on line 2: Missing a value on flag: from"},
         {"FROM a\nCOPY --link=maybe x y\n", "dockerfile parse error on line 2: Expecting boolean value for flag link, not: maybe"},
-        {"FROM a\nCOPY x\n", "dockerfile parse error on line 2: COPY requires at least two arguments, but only one was provided. Destination could not be determined"},
-        {"FROM a\nADD x\n", "dockerfile parse error on line 2: ADD requires at least two arguments, but only one was provided. Destination could not be determined"},
+        {"FROM a\nCOPY x\n",
+         "dockerfile parse error on line 2: COPY requires at least two arguments, but only one was provided. Destination could not be determined"},
+        {"FROM a\nADD x\n",
+         "dockerfile parse error on line 2: ADD requires at least two arguments, but only one was provided. Destination could not be determined"},
         {"FROM a\nENV A\n", "dockerfile parse error on line 2: ENV must have two arguments"},
         {"FROM a\nENV\n", "dockerfile parse error on line 2: ENV requires at least one argument"},
         {"FROM a\nENV A=1 B\n", "dockerfile parse error on line 2: Syntax error - can't find = in \"B\". Must be of the form: name=value"},
@@ -151,13 +155,33 @@ TEST(Parser, NamesLineAndReason) {
         {"FROM a\nRUN a \\\n  b\n\n# c\nUNKNOWN x\n", "dockerfile parse error on line 6: unknown instruction: UNKNOWN"},
     };
     for (auto& [text, expected] : kCases) EXPECT_EQ(problem(text), expected) << text;
+    // The same behind other beginnings: the line moves along, the reason stays.
+    const std::pair<const char*, int> kBeginnings[] = {{"# comment\n\nFROM a\n", 2},
+                                                       {"ARG A=1\nFROM b AS x\nRUN y \\\n  # inside\n\n  z\nFROM a\n", 6},
+                                                       {"FROM b\nCOPY <<EOF <<-\"E2\" /d/\nFOO\nEOF\n\tE2\nFROM a\n", 5},
+                                                       {"\xEF\xBB\xBF# syntax=docker/dockerfile:1\r\nfrom a\r\n", 1},
+                                                       {"  FROM a\n  \n\t# c\n", 2}};
+    int broken = 0;
+    for (auto& [beginning, moved] : kBeginnings)
+        for (auto& [text, expected] : kCases) {
+            std::string whole(text), reason(expected), line = "dockerfile parse error on line ";
+            if (!whole.starts_with("FROM a\n") || !reason.starts_with(line)) continue;
+            size_t digits = reason.find(':') - line.size();
+            int number = static_cast<int>(*parse_int(reason.substr(line.size(), digits)));
+            EXPECT_EQ(problem(concat(beginning, whole.substr(7))), concat(line, number + moved, reason.substr(line.size() + digits))) << beginning << text;
+            broken++;
+        }
+    EXPECT_GE(broken, 200);
 }
 
 TEST(Commands, UnderstandsEveryInstruction) {
     auto document = *parse(
-        "ARG V=1\nFROM --platform=linux/amd64 a:$V AS Base\nMAINTAINER me\nENV A=1\nLABEL k v w\nRUN --mount=type=cache,target=/c --network=none --security=insecure x\n"
-        "COPY --from=b --chown=1:2 --chmod=u+x --link --parents --exclude=*.o --exclude=x a b /d/\nADD --checksum=sha256:1 --keep-git-dir=true --unpack=false http://h/f /\n"
-        "WORKDIR /w\nUSER me\nEXPOSE 80 90/udp\nVOLUME /v /x\nSTOPSIGNAL TERM\nSHELL [\"s\"]\nHEALTHCHECK --interval=1m --retries=2 CMD [\"t\"]\nONBUILD RUN y\nCMD z\nENTRYPOINT [\"e\"]\n");
+        "ARG V=1\nFROM --platform=linux/amd64 a:$V AS Base\nMAINTAINER me\nENV A=1\nLABEL k v w\nRUN --mount=type=cache,target=/c --network=none "
+        "--security=insecure x\n"
+        "COPY --from=b --chown=1:2 --chmod=u+x --link --parents --exclude=*.o --exclude=x a b /d/\nADD --checksum=sha256:1 --keep-git-dir=true --unpack=false "
+        "http://h/f /\n"
+        "WORKDIR /w\nUSER me\nEXPOSE 80 90/udp\nVOLUME /v /x\nSTOPSIGNAL TERM\nSHELL [\"s\"]\nHEALTHCHECK --interval=1m --retries=2 CMD [\"t\"]\nONBUILD RUN "
+        "y\nCMD z\nENTRYPOINT [\"e\"]\n");
     auto program = read_program(document);
     ASSERT_TRUE(program) << program.error().message();
     ASSERT_EQ(program->global_args.size(), 1u);
