@@ -157,11 +157,11 @@ Result<void> prune(Call& call, Parts& parts) {
     engine::PruneBuildOptions options;
     options.all = call.flag("all");
     options.filters = TRY(docker::Filters::parse(call.text("filters")));
-    for (auto name : {"keep-storage", "reserved-space"})
-        if (auto bytes = TRY(call.integer(name))) options.keep_bytes = *bytes;
-    for (auto name : {"max-used-space", "min-free-space"})
-        if (TRY(call.integer(name)).value_or(0) != 0)
-            return fail(ErrorKind::Unsupported, concat(name, " is not supported yet by this engine; use reserved-space"));
+    for (auto& [name, target] : {std::pair{"keep-storage", &options.reserved_bytes},
+                                 {"reserved-space", &options.reserved_bytes},
+                                 {"max-used-space", &options.used_max_bytes},
+                                 {"min-free-space", &options.free_min_bytes}})
+        if (auto bytes = TRY(call.integer(name))) *target = *bytes;
     auto pruned = TRY(engine::prune_build_cache(parts, options));
     json::Object answer;
     answer.set("CachesDeleted", pruned.deleted.empty() ? json::Value() : json::Value::strings(pruned.deleted));

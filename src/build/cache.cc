@@ -52,7 +52,7 @@ void Cache::load() {
     (void)os::make_directories(directory_ + "/mounts", 0700);
     for (auto& name : os::list_directory(directory_ + "/records").value_or(std::vector<std::string>())) {
         auto text = os::read_file(file_of(name), 1 << 20);
-        auto record = text ? parse_record(name, *text) : std::nullopt;
+        auto record = text && name.size() == 64 ? parse_record(name, *text) : std::nullopt;  // other names were on their way
         if (record) records_[name] = std::move(*record);
         else (void)os::remove_file(file_of(name));  // a record that was cut short; the step runs again
     }
@@ -112,6 +112,15 @@ std::vector<CacheRecord> Cache::list() {
     for (auto& record : all)  // builds go on while trees are counted
         if (record.type == kMountType) record.size = static_cast<int64_t>(store::tree_size(concat(directory_, "/mounts/", record.key)).value_or(0));
     return all;
+}
+
+bool Cache::is_time_to_collect() {
+    constexpr int64_t kPause = 600LL * 1000000000;
+    std::lock_guard lock(mutex_);
+    int64_t now = monotonic_nanoseconds();
+    if (collected_ != 0 && now - collected_ < kPause) return false;
+    collected_ = now;
+    return true;
 }
 
 Result<Cache::Mount> Cache::mount(const std::string& id, Sharing sharing, const std::function<bool()>& go_on) {

@@ -41,6 +41,9 @@ public:
     bool remove(const CacheRecord& record);
     std::vector<CacheRecord> list();
 
+    /// True at most once in ten minutes.
+    bool is_time_to_collect();
+
     enum class Sharing { Shared, Private, Locked };
     /// A cache mount in use: while it lives, prune leaves the directory alone.
     class Mount {
@@ -72,6 +75,7 @@ private:
     std::mutex mutex_;
     std::condition_variable released_;
     bool loaded_ = false;
+    int64_t collected_ = 0;  // monotonic nanoseconds
     std::map<std::string, CacheRecord> records_;
     std::map<std::string, int> mounts_in_use_;
     std::set<std::string> locked_;

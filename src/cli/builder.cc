@@ -14,6 +14,9 @@ const Flag kPruneFlags[] = {
     {"filter", 0, FlagType::Filter, "Provide filter values (e.g. \"until=24h\")"},
     {"force", 'f', FlagType::Bool, "Do not prompt for confirmation"},
     {"keep-storage", 0, FlagType::Bytes, "Amount of disk space to keep for cache"},
+    {"max-used-space", 0, FlagType::Bytes, "Maximum amount of disk space allowed to keep for cache"},
+    {"min-free-space", 0, FlagType::Bytes, "Target amount of free disk space after pruning"},
+    {"reserved-space", 0, FlagType::Bytes, "Amount of disk space always allowed to keep for cache"},
 };
 
 Result<int> prune(Invocation& call) {
@@ -23,7 +26,8 @@ Result<int> prune(Invocation& call) {
     client::Client& engine = *TRY(ready_engine(call));
     client::Call request{.method = "POST", .path = "/build/prune"};
     if (flags.is("all")) request.query.emplace_back("all", "1");
-    if (flags.changed("keep-storage")) request.query.emplace_back("keep-storage", concat(flags.integer("keep-storage")));
+    for (auto name : {"keep-storage", "max-used-space", "min-free-space", "reserved-space"})
+        if (flags.changed(name)) request.query.emplace_back(name, concat(flags.integer(name)));
     if (auto text = client::filters_text(collect_filters(flags.list("filter"))); !text.empty()) request.query.emplace_back("filters", text);
     auto answer = TRY(engine.json(request));
     auto& deleted = answer["CachesDeleted"].as_array();

@@ -1,8 +1,11 @@
 #include "engine/build_cache.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <set>
 
+#include "base/log.h"
 #include "build/cache.h"
 #include "codec/digest.h"
 #include "engine/images.h"
@@ -77,18 +80,42 @@ std::vector<BuildCacheEntry> list_build_cache(Parts& parts) {
     return entries;
 }
 
+namespace {
+struct DiskRoom {
+    int64_t size = 0, free = 0;
+};
+DiskRoom disk_room(const Parts& parts) {
+    struct statvfs disk;
+    if (::statvfs(parts.paths.data_root.c_str(), &disk) < 0) return {};
+    auto block = static_cast<int64_t>(disk.f_frsize);
+    return {static_cast<int64_t>(disk.f_blocks) * block, static_cast<int64_t>(disk.f_bavail) * block};
+}
+
+/// How much may stay: BuildKit's rule.
+int64_t keep_bytes(const PruneBuildOptions& options, int64_t total, int64_t free) {
+    int64_t keep = options.used_max_bytes;
+    if (int64_t excess = options.free_min_bytes - free; options.free_min_bytes > 0 && excess > 0)
+        keep = keep == 0 ? total - excess : std::min(keep, total - excess);
+    else if (keep == 0 && options.free_min_bytes > 0) keep = total;  // there is room enough
+    return std::max(keep, options.reserved_bytes);
+}
+}  // namespace
+
 Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions& options) {
     TRY(options.filters.check_names({"id", "type", "description", "inuse", "shared", "until", "unused-for", "parent", "private"}));
     auto until = TRY(until_of(options.filters));
-    int64_t before = size_on_disk(parts.images.usage()), kept = 0;
+    int64_t before = size_on_disk(parts.images.usage()), kept = 0, total = 0;
+    auto entries = list_build_cache(parts);
+    for (auto& entry : entries) total += entry.size;
+    int64_t keep = keep_bytes(options, total, disk_room(parts).free);
     PrunedBuildCache pruned;
     std::set<std::string> images;
     std::map<std::string, build::CacheRecord> records;
     for (auto& record : parts.builds.list()) records[record.key.substr(0, 25)] = record;
-    for (auto& entry : list_build_cache(parts)) {
+    for (auto& entry : entries) {
         if (until && entry.last_used > *until) continue;
         if (!matches(options.filters, entry) || (!options.all && entry.shared)) continue;
-        if (options.keep_bytes > 0 && kept + entry.size <= options.keep_bytes) {
+        if (keep > 0 && kept + entry.size <= keep) {
             kept += entry.size;
             continue;
         }
@@ -106,8 +133,19 @@ Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions
     for (auto& record : parts.builds.list())
         if (record.type == kOutcome && !parts.images.find(codec::Digest::parse(record.image).value_or(codec::Digest()))) (void)parts.builds.remove(record);
     pruned.reclaimed += std::max<int64_t>(0, before - size_on_disk(parts.images.usage()));
-    parts.events.publish("builder", "prune", "", {{"reclaimed", concat(pruned.reclaimed)}});
+    if (!options.by_itself) parts.events.publish("builder", "prune", "", {{"reclaimed", concat(pruned.reclaimed)}});
     return pruned;
+}
+
+void collect_build_cache(Parts& parts) {
+    constexpr int64_t kCapMin = 2000000000;
+    if (!parts.builds.is_time_to_collect()) return;
+    PruneBuildOptions old, much;
+    old.filters = *docker::Filters::parse(R"({"unused-for":["1440h"]})");
+    old.by_itself = much.by_itself = true;
+    much.used_max_bytes = std::max(disk_room(parts).size / 10, kCapMin);
+    for (auto& options : {old, much})
+        if (auto pruned = prune_build_cache(parts, options); !pruned) log::warn(concat("the build cache could not be tidied: ", pruned.error().message()));
 }
 
 void keep_build_outcome(Parts& parts, const std::string& image) {

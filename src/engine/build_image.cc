@@ -173,6 +173,8 @@ ScratchDirectory::~ScratchDirectory() {
     if (!removed) log::warn(concat("a directory of a build could not be removed: ", removed.error().message()));
 }
 
+std::string secrets_root(const Parts& parts) { return parts.paths.exec_root + "/build-secrets"; }
+
 std::string context_name(std::string_view text) {
     std::string name = to_lower(text);
     auto reference = oci::Reference::parse(name);
@@ -263,12 +265,30 @@ Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Sourc
     BuildMessages messages(listener.line, request.quiet ? BuildTelling::Quiet : request.live ? BuildTelling::Live : BuildTelling::Classic);
     messages.expect(stages);
     build::FileHashes hashes(context.in_place ? parts.builds.hashes_file() : "");
-    BuildContext build{parts, request, program, inner, messages, scratch.path(), context.directory, context.in_place, context.hidden, context.in_place ? &hashes : nullptr, named, platform, epoch, {}, {}, {}, {}, 0};
+    BuildContext build{parts,
+                       request,
+                       program,
+                       inner,
+                       messages,
+                       scratch.path(),
+                       context.directory,
+                       context.in_place,
+                       context.hidden,
+                       context.in_place ? &hashes : nullptr,
+                       named,
+                       platform,
+                       epoch,
+                       {},
+                       {},
+                       {},
+                       {},
+                       0};
     build.finished.resize(program.stages.size());
     build.variables.resize(program.stages.size());
     auto built = Scheduler(build, stages, needs).run(steps, stop);
     outcome.exit_code = build.exit_code;
     hashes.save();
+    collect_build_cache(parts);
     if (!built) return built;
 
     auto& result = *build.finished[target];
@@ -295,8 +315,8 @@ void sweep_builds(Parts& parts) {
             auto removed = remove_container(parts, *container, forced);
             if (!removed) log::warn(concat("the container of a build that was cut short stays: ", removed.error().message()));
         }
-    auto removed = os::remove_tree(scratch_root(parts));
-    if (!removed) log::warn(concat("what an earlier build left could not be removed: ", removed.error().message()));
+    for (auto& place : {scratch_root(parts), secrets_root(parts)})
+        if (auto removed = os::remove_tree(place); !removed) log::warn(concat("what an earlier build left could not be removed: ", removed.error().message()));
 }
 
 }  // namespace proa::engine

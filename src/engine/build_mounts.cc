@@ -148,7 +148,8 @@ private:
             os::CopyOptions options;
             options.attributes = !in_place;
             if (in_place) options.owner = std::pair(0u, 0u);
-            if (hidden) options.skip = [&](const std::string& below, bool directory) { return hidden(clean.empty() ? below : concat(clean, '/', below), directory); };
+            if (hidden)
+                options.skip = [&](const std::string& below, bool directory) { return hidden(clean.empty() ? below : concat(clean, '/', below), directory); };
             TRY(os::TreeCopier(options).copy_content(source.get(), target.get()));
             return place;
         }
@@ -222,7 +223,11 @@ private:
         }
         if (target.empty()) target = "/run/secrets/" + id;
         target = build::working_directory(state_.config.config.working_dir, target);
-        std::string path = TRY(fresh_directory()) + "/secret";
+        // In the exec root, which is memory on most hosts: a secret must not stay on a disk.
+        std::string root = secrets_root(build_.parts);
+        TRY(os::make_directories(root, 0700));
+        result.scratch.push_back(TRY(ScratchDirectory::make(root)));
+        std::string path = result.scratch.back().path() + "/secret";
         TRY(os::write_file(path, secret->second, 0600));
         TRY(set_owner(path, TRY(number(fields, "mode", 0400, 8)), TRY(number(fields, "uid", 0, 10)), TRY(number(fields, "gid", 0, 10))));
         bind(path, target, true);

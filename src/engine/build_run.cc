@@ -144,7 +144,7 @@ Result<std::optional<LayerWriter::Written>> run_step(BuildContext& build, size_t
         RemoveOptions forced;
         forced.force = forced.volumes = true;
         auto removed = remove_container(build.parts, container, forced);
-        if (removed) build.messages.classic(stage, concat("Removed intermediate container ", short_id(created.id), "\n"));
+        if (removed) build.messages.classic(stage, concat(" ---> Removed intermediate container ", short_id(created.id), "\n"));
     };
     auto exit_code = run_container(build, stage, container);
     if (!exit_code || *exit_code != 0) {

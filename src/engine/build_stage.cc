@@ -370,7 +370,8 @@ private:
         auto layer = TRY(make(lease_));
         TRY(finish(before, created_by, layer ? std::optional(std::pair(store::layer_descriptor(*layer), layer->diff_id)) : std::nullopt, step_time(),
                    files_key.empty()));
-        remember(exact, created_by, layer.has_value(), layer ? static_cast<int64_t>(layer->size) : 0);
+        // The size is counted once.
+        remember(exact, created_by, layer.has_value(), 0);
         if (!loose.empty()) remember(loose, created_by, layer.has_value(), layer ? static_cast<int64_t>(layer->size) : 0);
         return {};
     }
@@ -435,7 +436,7 @@ private:
         TRY(finish(before, created_by, layer, manifest->config.history.empty() ? step_time() : manifest->config.history.back().created.value_or(step_time()),
                    false));
         cache.touch(loose);
-        remember(exact, created_by, record->layer, record->size);
+        remember(exact, created_by, record->layer, 0);
         say_cached();
         explain("From the cache: the files are those of an earlier step with the same command, variables, sources and files below it");
         return true;

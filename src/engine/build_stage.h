@@ -60,6 +60,9 @@ struct BuildContext {
     int exit_code = 0;
 };
 
+/// Where secrets lie while a command sees them.
+std::string secrets_root(const Parts& parts);
+
 /// The index of the stage that `name` (a name or a number) means among those before `before`; nullopt: it is an image.
 std::optional<size_t> find_stage(const dockerfile::Program& program, std::string_view name, size_t before);
 

@@ -190,6 +190,9 @@ def test_disk_usage_and_prune(proa, name):
     assert "invalid filter" in proa("builder", "du", "--filter", "nope=1", check=1).stderr
     df = proa("system", "df", "--format", "{{.Type}} {{.TotalCount}}").stdout
     assert int(df.split("Build Cache ")[1]) == len(rows)
+    for flag in ("--reserved-space", "--keep-storage", "--max-used-space"):
+        assert "Deleted" not in proa("builder", "prune", "-af", flag, "10g").stdout
+    assert "Deleted" not in proa("builder", "prune", "-af", "--min-free-space", "1k").stdout
     # What an image still holds stays without --all.
     assert mount["ID"] in proa("builder", "prune", "-f").stdout
     assert proa("build", ".").stdout.count("Using cache") == 2

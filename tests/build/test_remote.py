@@ -1,5 +1,6 @@
 """Contexts and ADD sources from git, served on loopback."""
 import os
+import shutil
 import socket
 import subprocess
 
@@ -42,6 +43,11 @@ def repository(engine, tmp_path):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
     wait_until(answers)
+    shutil.copytree(tree, tmp_path / "served" / "outer.git")
+    tree = tmp_path / "served" / "outer.git"
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always", "-C", tree, "submodule", "--quiet", "add", f"{tmp_path}/served/repo.git", "inner"], check=True, capture_output=True)
+    (tree / ".gitmodules").write_text('[submodule "inner"]\n\tpath = inner\n\turl = ../repo.git\n[submodule "local"]\n\tpath = local\n\turl = file:///etc\n\tupdate = none\n')
+    git("commit", "-qam", "with a submodule")
     yield f"git://127.0.0.1:{port}/repo.git"
     os.killpg(daemon.pid, 15)
     daemon.wait()
@@ -63,6 +69,11 @@ def test_branch_and_directory(api, repository):
 def test_add_takes_repositories(api, repository):
     built = must_build(api, f"FROM busybox\nADD {repository}#other /src/\nADD --keep-git-dir=true {repository} /kept/\n")
     assert run(api, built.id, "sh", "-c", "cat /src/sub/f; ls -d /src/.git /kept/.git")[1] == "other\n/kept/.git\n"
+
+
+def test_submodules_come_along(api, repository):
+    built = must_build(api, f"FROM busybox\nADD {repository.replace('repo.git', 'outer.git')} /src/\n")
+    assert run(api, built.id, "sh", "-c", "cat /src/inner/sub/f; find /src -name .git; ls /src/local 2>&1 | head -1")[1] == "main\nls: /src/local: No such file or directory\n"
 
 
 def test_a_checksum_is_refused_where_nothing_checks_it(api, repository):
