@@ -53,7 +53,7 @@ bool matches(const docker::Filters& filters, const BuildCacheEntry& entry) {
                std::any_of(wanted.begin(), wanted.end(), [&](auto& text) { return prefix ? value.starts_with(text) : value.find(text) != std::string::npos; });
     };
     auto is = [&](const char* name, bool value) { return !filters.has(name) || parse_bool(filters.values(name).front()).value_or(true) == value; };
-    if (filters.has("parent")) return false;  // entries here have none
+    if (filters.has("parent") || filters.has("label")) return false;  // entries here have neither
     return one_of("id", entry.id, true) && one_of("type", entry.type, false) && one_of("description", entry.description, false) && is("inuse", entry.in_use) &&
            is("shared", entry.shared) && is("private", !entry.shared);
 }
@@ -102,7 +102,7 @@ int64_t keep_bytes(const PruneBuildOptions& options, int64_t total, int64_t free
 }  // namespace
 
 Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions& options) {
-    TRY(options.filters.check_names({"id", "type", "description", "inuse", "shared", "until", "unused-for", "parent", "private"}));
+    TRY(options.filters.check_names({"id", "type", "description", "inuse", "shared", "until", "unused-for", "parent", "private", "label", "label!"}));
     auto until = TRY(until_of(options.filters));
     int64_t before = size_on_disk(parts.images.usage()), kept = 0, total = 0;
     auto entries = list_build_cache(parts);

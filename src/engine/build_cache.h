@@ -26,7 +26,7 @@ struct PrunedBuildCache {
     int64_t reclaimed = 0;
 };
 /// Forgets outcomes of steps, removes cache mounts and the images of steps that nothing uses. Filters: id, type, description, inuse,
-/// shared, private, parent, until, unused-for.
+/// shared, private, parent, label, label!, until, unused-for.
 Result<PrunedBuildCache> prune_build_cache(Parts& parts, const PruneBuildOptions& options);
 
 /// After a build, now and then: what nobody used for 60 days goes, and the oldest entries when all are more than a tenth of the disk (at least

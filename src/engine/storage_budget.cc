@@ -53,7 +53,7 @@ void keep_storage_budget(Parts& parts) {
     if (used > budget) {
         int64_t cached = 0;
         for (auto& entry : list_build_cache(parts)) cached += entry.size;
-        auto pruned = prune_build_cache(parts, {.all = true, .keep_bytes = std::max<int64_t>(0, cached - (used - budget)), .filters = {}});
+        auto pruned = prune_build_cache(parts, {.all = true, .reserved_bytes = std::max<int64_t>(0, cached - (used - budget)), .filters = {}, .by_itself = true});
         if (!pruned) log::warn(concat("storage budget: ", pruned.error().message()));
         used = used_bytes(parts);
     }
