@@ -9,14 +9,14 @@
 #include "base/log.h"
 #include "build/cache.h"
 #include "container/shim_supply.h"
-#include "engine/apparmor.h"
 #include "distribution/serve.h"
+#include "engine/apparmor.h"
 #include "engine/build_image.h"
 #include "engine/container_cgroup.h"
 #include "engine/health_monitor.h"
-#include "engine/networks.h"
 #include "engine/instance.h"
 #include "engine/log_forwarder.h"
+#include "engine/networks.h"
 #include "engine/reload.h"
 #include "engine/restart_scheduler.h"
 #include "engine/restore_containers.h"
@@ -24,6 +24,7 @@
 #include "engine/settings.h"
 #include "engine/shim_reports.h"
 #include "engine/start_container.h"
+#include "engine/tear_down.h"
 #include "engine/transfers.h"
 #include "http/server.h"
 #include "os/file.h"
@@ -66,7 +67,8 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::LogForwarder logs;
     engine::CurrentSettings current(settings);
     engine::Transfers transfers;
-    engine::Parts parts{paths, current, containers, *records, events, execs, *monitor, *shims, *images, *volumes, *network, restarts, seccomp, health, builds, logs, transfers};
+    engine::Parts parts{paths,    current,  containers, *records, events, execs,  *monitor, *shims,   *images,
+                        *volumes, *network, restarts,   seccomp,  health, builds, logs,     transfers};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);
@@ -74,6 +76,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     if (!profile) log::error(profile.error().message());
     TRY(engine::restore_containers(parts));
     engine::sweep_builds(parts);
+    if (settings.mode == engine::Settings::Mode::TearDown) return engine::tear_down(parts);
     shims->begin();
 
     api::Router router(api::RouterOptions{.version_min = api::ApiVersion::parse(settings.min_api_version).value_or(api::kApiVersionFloor)});

@@ -317,7 +317,8 @@ Result<Network::Live> Networks::bring_up_parent(NetworkRecord& record) {
     live.parent = TRY(parse_parent_options(shown.driver, shown.options, shown.internal));
     auto plan = TRY(parse_ipam(shown.ipam, shown.enable_ipv4, shown.enable_ipv6));
     TRY(network::ensure_parent(host_, {.driver = shown.driver, .parent = live.parent.parent, .dummy = concat("dm-", short_id(shown.id))}));
-    network::AddressSpace::Options options{.subnet = plan.v4.subnet, .subnet6 = plan.v6.subnet, .range = plan.v4.range, .range6 = plan.v6.range, .taken = reserved_of(plan)};
+    network::AddressSpace::Options options{
+        .subnet = plan.v4.subnet, .subnet6 = plan.v6.subnet, .range = plan.v4.range, .range6 = plan.v6.range, .taken = reserved_of(plan)};
     for (auto* family : {&plan.v4, &plan.v6}) {
         if (family->subnet.is_none()) continue;
         auto gateway = bridge_address(*family)->address;
@@ -342,7 +343,8 @@ Result<NetworkPointer> Networks::add(NetworkRecord record) {
             auto name = bridge_name(record, TRY(parse_bridge_options(record.shown.options, default_mtu_)));
             for (auto& network : all())
                 if (network->live().bridge && network->live().bridge->bridge().name == name)
-                    return fail(ErrorKind::Forbidden, concat("cannot create network ", record.shown.id, " (", name, "): conflicts with network ", network->id(), " (", name, "): networks have same bridge name"));
+                    return fail(ErrorKind::Forbidden, concat("cannot create network ", record.shown.id, " (", name, "): conflicts with network ", network->id(),
+                                                             " (", name, "): networks have same bridge name"));
         }
         live = TRY(bring_up(record, driver));
     }
@@ -353,7 +355,7 @@ Result<NetworkPointer> Networks::add(NetworkRecord record) {
         return save(record);
     }();
     if (!kept) {
-        take_down(*network);
+        (void)take_down(*network);
         return fail(std::move(kept).error());
     }
     if (driver != NetworkDriver::Configuration) named_pool_->set_size(kReadyNamed);
@@ -362,18 +364,37 @@ Result<NetworkPointer> Networks::add(NetworkRecord record) {
     return network;
 }
 
-/// With the host's lock held.
-void Networks::take_down(const Network& network) {
-    auto report = [&](const Result<void>& done) {
-        if (!done) log::error(concat("what network ", network.name(), " leaves could not be removed: ", done.error().message()));
+/// With the host's lock held. What fails is told in the log too.
+Result<void> Networks::take_down(const Network& network) {
+    Result<void> outcome;
+    auto report = [&](Result<void> done) {
+        if (done) return;
+        log::error(concat("what network ", network.name(), " leaves could not be removed: ", done.error().message()));
+        outcome = std::move(done);
     };
     if (network.live().bridge) {
         auto& bridge = network.live().bridge->bridge();
         if (firewall_) report(firewall_->remove_bridge(bridge.name));
         report(network::remove_bridge(host_, bridge.name));
     } else if (network.live().addresses) {
-        report(network::remove_parent(host_, {.driver = network.shown().driver, .parent = network.live().parent.parent, .dummy = concat("dm-", short_id(network.id()))}));
+        report(network::remove_parent(
+            host_, {.driver = network.shown().driver, .parent = network.live().parent.parent, .dummy = concat("dm-", short_id(network.id()))}));
     }
+    return outcome;
+}
+
+Result<void> Networks::take_down_all() {
+    for (auto* pool : {bridge_pool_.get(), named_pool_.get(), bare_pool_.get()}) pool->set_size(0);
+    std::lock_guard host(host_mutex_);
+    Result<void> outcome;
+    for (auto& network : all()) {
+        bool of_the_user = network->is_default_bridge() && network->live().bridge->bridge().name != kDefaultBridgeName;
+        if (of_the_user) continue;
+        if (auto done = take_down(*network); !done) outcome = std::move(done);
+    }
+    if (firewall_)
+        if (auto done = firewall_->remove_table(); !done) outcome = std::move(done);
+    return outcome;
 }
 
 Result<void> Networks::remove(const NetworkPointer& network) {
@@ -382,7 +403,7 @@ Result<void> Networks::remove(const NetworkPointer& network) {
     TRY(records_->run("DELETE FROM networks WHERE id=?1", {network->id()}));
     {
         std::lock_guard host(host_mutex_);
-        take_down(*network);
+        (void)take_down(*network);
     }
     std::lock_guard lock(mutex_);
     std::erase(networks_, network);

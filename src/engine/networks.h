@@ -36,6 +36,9 @@ public:
     /// Errors: Forbidden (used).
     Result<void> remove(const NetworkPointer& network);
 
+    /// Takes every network of ours out of the kernel, and our packet filter. Records stay; nothing may be attached any more.
+    Result<void> take_down_all();
+
     /// After the running containers' endpoints have been restored: the kernel's rules become exactly those of the records, host ends of
     /// veth pairs that are none of `interfaces` go, and ready namespaces are prepared.
     Result<void> reconcile(const std::vector<std::string>& interfaces);
@@ -72,13 +75,13 @@ private:
     Result<void> check_overlap(const os::IpPrefix& subnet) const;
     Result<void> save(const NetworkRecord& record);
     std::vector<os::IpPrefix> subnets() const;
-    void take_down(const Network& network);
+    Result<void> take_down(const Network& network);
 
-    mutable std::mutex mutex_;                  ///< for networks_
+    mutable std::mutex mutex_;  ///< for networks_
     std::vector<NetworkPointer> networks_;
-    std::mutex change_mutex_;                   ///< one add or remove at a time; for records_
+    std::mutex change_mutex_;  ///< one add or remove at a time; for records_
     std::optional<store::Records> records_;
-    std::mutex host_mutex_;                     ///< for host_
+    std::mutex host_mutex_;  ///< for host_
     os::NetlinkSocket host_;
     std::vector<network::SubnetPool> subnet_pools_;
     uint32_t default_mtu_ = 1500;

@@ -36,7 +36,7 @@ constexpr std::string_view kBuiltinRuntime = "proa";
 constexpr const char* kCdiFeature = "cdi";
 
 struct Settings {
-    enum class Mode { Run, Validate, Version, Help };
+    enum class Mode { Run, TearDown, Validate, Version, Help };
 
     // Directives, with their defaults.
     std::string data_root = "/var/lib/proa", exec_root = "/run/proa";

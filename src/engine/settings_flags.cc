@@ -13,6 +13,7 @@ Unexpected invalid(std::string message) { return fail(ErrorKind::InvalidArgument
 const Flag kOwnFlags[] = {
     {"config-file", 0, "string", "Daemon configuration file", quote(kDefaultConfigPath)},
     {"help", 'h', "", "Print usage", ""},
+    {"teardown", 0, "", "Stop all containers, take networks, rules and cgroups out of the kernel, keep all data, and exit", ""},
     {"validate", 0, "", "Validate the configuration and exit", ""},
     {"version", 'v', "", "Print version information and quit", ""},
 };
@@ -42,7 +43,7 @@ Result<void> set_own(std::string_view name, std::string_view value, Settings& se
     if (!*on) return {};
     using enum Settings::Mode;
     // Help wins over version, version over validate, in whatever order they stand.
-    auto mode = name == "help" ? Help : name == "version" ? Version : Validate;
+    auto mode = name == "help" ? Help : name == "version" ? Version : name == "validate" ? Validate : TearDown;
     if (mode > settings.mode) settings.mode = mode;
     return {};
 }
@@ -81,13 +82,14 @@ Result<FlagSettings> read_flags(const std::vector<std::string>& arguments) {
 
 std::optional<Answer> answer_of(const Settings& settings) {
     switch (settings.mode) {
-        case Settings::Mode::Run: return std::nullopt;
+        case Settings::Mode::Run:
+        case Settings::Mode::TearDown: return std::nullopt;
         case Settings::Mode::Validate: return Answer{"", "configuration OK\n"};
         case Settings::Mode::Version: return Answer{concat("Proa version ", PROA_RELEASE, ", with the engine API of Docker ", PROA_VERSION, "\n"), ""};
         case Settings::Mode::Help: break;
     }
     return Answer{concat("\nUsage:\tproad [OPTIONS]\n\nA self-sufficient runtime for containers.\n\nOptions:\n", flag_table(own_and_directive_flags()),
-                         "\nEach option but --config-file, --help, --validate and --version is also a directive of the configuration file.\n"),
+                         "\nEach option but --config-file, --help, --teardown, --validate and --version is also a directive of the configuration file.\n"),
                   ""};
 }
 
