@@ -37,13 +37,13 @@ def test_unconfined_and_privileged(api):
 
 
 def test_the_default_profile_denies_what_leads_out(api):
-    script = "mount -t tmpfs none /tmp 2>/dev/null && echo mounted; mount -t proc proc /tmp 2>/dev/null && echo mounted proc; : 2>/dev/null >/proc/sysrq-trigger && echo sysrq; echo done"
+    script = "mount -t tmpfs none /tmp 2>/dev/null && echo mounted; mount -t proc proc /tmp 2>/dev/null && echo mounted proc; true 2>/dev/null >/proc/sysrq-trigger && echo sysrq; echo done"
     host = {"CapAdd": ["SYS_ADMIN"], "MaskedPaths": [], "ReadonlyPaths": []}
     confined = api.run("sleep", "300", host=host)
     assert api.execute(confined, "sh", "-c", script)[1] == "done\n"
     for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/vm/overcommit_memory", "/sys/kernel/mm/transparent_hugepage/enabled", "/proc/irq/default_smp_affinity"):
         code, _, error = api.execute(confined, "sh", "-c", f": >>{path}")
-        assert code != 0 and "Permission denied" in error or "Read-only" in error, (path, error)
+        assert code != 0 and ("Permission denied" in error or "Read-only" in error), (path, error)
     free = api.run("sleep", "300", host={**host, "SecurityOpt": ["apparmor=unconfined"]})
     assert api.execute(free, "sh", "-c", script)[1].startswith("mounted\n")  # so it was the profile
 

@@ -106,7 +106,7 @@ def test_devices_are_denied_by_program_and_allowed_by_name(api):
     privileged = api.run("sleep", "300", host={"Privileged": True})
     assert api.execute(privileged, "sh", "-c", "mknod /tmp/blk b 254 0; head -c 1 /tmp/blk >/dev/null && echo opened")[1] == "opened\n"
     named = api.run("sleep", "300", host={"Devices": [{"PathOnHost": "/dev/vda", "PathInContainer": "/dev/disk", "CgroupPermissions": "r"}]})
-    assert api.execute(named, "sh", "-c", "head -c 1 /dev/disk >/dev/null && echo read; : 2>/dev/null >>/dev/disk || echo not written")[1] == "read\nnot written\n"
+    assert api.execute(named, "sh", "-c", "head -c 1 /dev/disk >/dev/null && echo read; true 2>/dev/null >>/dev/disk || echo not written")[1] == "read\nnot written\n"
 
 
 def test_stats_are_those_of_version_2(api):

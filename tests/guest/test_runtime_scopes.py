@@ -7,14 +7,14 @@ import subprocess
 import pytest
 
 from runtime import conftest as oci
+from runtime.conftest import program_file, reaper  # pylint: disable=unused-import  # fixtures
 from support.waiting import wait_until
 
 
 @pytest.fixture(params=["proa-runtime", "runc"])
-def runtime(request, monkeypatch):
-    program = "/usr/sbin/runc" if request.param == "runc" else oci.find_runtime()
-    monkeypatch.setenv("RUNTIME", program)
-    yield from oci.runtime.__wrapped__()
+def runtime(request, program_file, reaper):  # pylint: disable=unused-argument
+    with oci.bundle_of("/usr/sbin/runc" if request.param == "runc" else oci.find_runtime(), program_file) as made:
+        yield made
 
 
 def systemd(runtime, *words, **options):

@@ -1,62 +1,48 @@
-"""proad as the service manager runs it: packaging/proa.service and proa.socket."""
+"""proad as the installed package's units run it."""
 import os
-import shutil
 import stat
 import subprocess
 import time
 
 import pytest
 
-import conftest
+from guest import service
+from guest.service import SOCKET, property_of, systemctl
 from support.http import Http
 from support.waiting import wait_until
 
-SOCKET = "/run/proa/proa.sock"
 
-
-def systemctl(*words, check=True):
-    done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=90)
-    assert not check or done.returncode == 0, f"systemctl {' '.join(words)}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
-
-
-def property_of(name, unit="proa.service"):
-    return systemctl("show", "--value", "-p", name, unit)
-
-
-class Units:
-    def __init__(self, archive):
-        self.socket, self.host, self.api_version = SOCKET, "unix://" + SOCKET, "1.45"
-        self.archive = archive
-        self.api = conftest.Api(self)
-
-    def load_images(self):
-        conftest.load_images(self, self.archive)
+@pytest.fixture(scope="module")
+def installed(archive):
+    service.install()
+    yield service.Units(archive)
+    systemctl("stop", "proa.socket", "proa.service")
 
 
 @pytest.fixture
-def units(archive):
-    systemctl("daemon-reload")
+def units(installed):
     systemctl("start", "proa.socket")
-    made = Units(archive)
-    yield made
-    http = Http(SOCKET)
-    for container in http.get("/containers/json?all=1").json():
-        http.delete(f"/containers/{container['Id']}?force=1")
-    systemctl("stop", "proa.socket", "proa.service")
-    shutil.rmtree("/var/lib/proa")
+    yield installed
+    installed.remove_containers()
 
 
 def alive(pid):
     return os.path.exists(f"/proc/{pid}")
 
 
-def test_the_socket_starts_the_service_on_the_first_request(units):
+def test_the_package_brings_a_socket_for_its_group_that_starts_the_service(units):
     mode = os.stat(SOCKET)
-    assert stat.S_IMODE(mode.st_mode) == 0o660 and mode.st_gid == int(subprocess.check_output(["getent", "group", "docker"], text=True).split(":")[2])
+    assert stat.S_IMODE(mode.st_mode) == 0o660 and mode.st_gid == int(subprocess.check_output(["getent", "group", "proa"], text=True).split(":")[2])
     assert property_of("ActiveState") == "inactive"
+    assert systemctl("is-enabled", "proa.socket", "proa.service").split() == ["enabled", "enabled"]
     assert units.api.get("/_ping").status == 200
     assert property_of("ActiveState") == "active"
+
+
+def test_a_member_of_the_group_runs_hello_world_and_nobody_else_does(units):  # pylint: disable=unused-argument
+    assert "Hello from Proa!" in service.as_member("proa run --rm hello-world")
+    refused = subprocess.run(["runuser", "-u", "nobody", "--", "proa", "ps"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "permission denied" in refused.stderr, refused
 
 
 def test_a_container_lives_through_restart_stop_and_kill_of_the_service(units):
@@ -94,12 +80,14 @@ def test_a_container_lives_through_restart_stop_and_kill_of_the_service(units):
 def test_reload_keeps_the_process_and_reads_the_file(units):
     assert units.api.get("/_ping").status == 200
     daemon = property_of("MainPID")
-    os.makedirs("/etc/proa", exist_ok=True)
+    with open("/etc/proa/daemon.json") as file:
+        shipped = file.read()
     with open("/etc/proa/daemon.json", "w") as file:
-        file.write('{"debug": true}')
+        file.write('{"debug": true, "group": "proa"}')
     try:
         systemctl("reload", "proa.service")
-        wait_until(lambda: units.api.get("/info").json()["Debug"], 20, "the new settings")
+        wait_until(lambda: Http(SOCKET).get("/info").json()["Debug"], 20, "the new settings")
         assert property_of("MainPID") == daemon
     finally:
-        os.unlink("/etc/proa/daemon.json")
+        with open("/etc/proa/daemon.json", "w") as file:
+            file.write(shipped)

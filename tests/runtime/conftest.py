@@ -1,5 +1,6 @@
 """An OCI runtime by its command line. RUNTIME names the program (default: proa-runtime of a build directory); the tests hold for runc and
 crun as well, apart from those that are marked as promises of ours."""
+import contextlib
 import ctypes
 import json
 import os
@@ -224,11 +225,9 @@ def make_root(rootfs, program):
         (rootfs / "bin" / name).symlink_to("busybox")
 
 
-@pytest.fixture
-def runtime(program_file, reaper):  # pylint: disable=unused-argument
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    program = find_runtime()
+@contextlib.contextmanager
+def bundle_of(program, program_file):
+    """A Runtime with a bundle of its own; its containers and their cgroups are gone at the end."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="proa-oci-"))
     directory.chmod(0o755)
     rootfs = directory / "bundle" / "rootfs"
@@ -242,3 +241,11 @@ def runtime(program_file, reaper):  # pylint: disable=unused-argument
     shutil.rmtree(directory)
     left = [path for path in pathlib.Path("/sys/fs/cgroup").glob("*/t*") if path.name in made.ids]
     assert not left, left
+
+
+@pytest.fixture
+def runtime(program_file, reaper):  # pylint: disable=unused-argument
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with bundle_of(find_runtime(), program_file) as made:
+        yield made
