@@ -5,6 +5,7 @@ import re
 import resource
 import shutil
 import subprocess
+import time
 
 from harness import Connection, Failed, Worker, wait_for_socket
 
@@ -96,11 +97,66 @@ class Runtime:
     def __init__(self, name, program, worker, work, bundle):
         self.name, self.worker, self.count = name, worker, 0
         self.bundle, self.state = bundle, os.path.join(work, "state-" + name)
-        self.program = program
+        self.program, self.bundles = program, os.path.join(work, "bundles-" + name)
+
+    def command(self, *words):
+        return [self.program, "--root", self.state, *words]
+
+    def next_name(self):
+        self.count += 1
+        return f"bench-{self.name}-{self.count}"
 
     def run(self):
-        self.count += 1
-        return self.worker.time([self.program, "--root", self.state, "run", "--bundle", self.bundle, f"bench-{self.name}-{self.count}"])
+        return self.worker.time(self.command("run", "--bundle", self.bundle, self.next_name()))
+
+    def variant(self, name, args, memory=None):
+        """A bundle of the container's own with another program and, in bytes, a memory limit."""
+        with open(self.bundle + "/config.json") as file:
+            config = json.load(file)
+        config["process"]["args"] = args
+        config["linux"]["cgroupsPath"] = "/bench-oci/" + name
+        if memory:
+            config["linux"]["resources"]["memory"] = {"limit": memory}
+        directory = os.path.join(self.bundles, name)
+        os.makedirs(directory)
+        with open(directory + "/config.json", "w") as file:
+            json.dump(config, file)
+        return directory
+
+    def memory(self):
+        """(peak of resident memory, proportional memory now) in kilobytes of the runtime while its container runs."""
+        name = self.next_name()
+        process = self.worker.start(self.command("run", "--bundle", self.variant(name, ["sleep", "1000"]), name))
+        try:
+            deadline = time.monotonic() + 10
+            while '"running"' not in (self.worker.output(self.command("state", name), check=False) or "") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.3)
+            peak, now = (int(re.search(rf"^{word}:\s+(\d+) kB", open(f"/proc/{process}/{file}").read(), re.M)[1]) for word, file in (("VmHWM", "status"), ("Pss", "smaps_rollup")))
+        finally:
+            self.worker.output(self.command("delete", "--force", name), check=False)
+            self.worker.stop(process)
+        return peak, now
+
+    def starts_within(self, memory):
+        """Whether three containers in a row run to their end with this memory limit."""
+        for _ in range(3):
+            name = self.next_name()
+            _, failures = self.worker.parallel([self.command("run", "--bundle", self.variant(name, ["true"], memory), name)], 1)
+            if failures:
+                self.worker.output(self.command("delete", "--force", name), check=False)
+                return False
+        return True
+
+    def start_many(self, count, ways):
+        """Containers a second, `ways` starts at once, until `count` run; all are removed again."""
+        names = [self.next_name() for _ in range(count)]
+        bundles = [self.variant(name, ["sleep", "100000"]) for name in names]
+        seconds, failures = self.worker.parallel([self.command("run", "--detach", "--bundle", bundle, name) for name, bundle in zip(names, bundles)], ways)
+        self.worker.parallel([self.command("delete", "--force", name) for name in names], 8)
+        if failures:
+            raise Failed(f"{self.name}: {failures} of {count} failed (see {self.worker.log})")
+        return count / seconds
 
 
 class Floor:

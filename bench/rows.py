@@ -133,6 +133,29 @@ class Bench:
                     row.add("floor", value)
         return [row]
 
+    def bundles(self):
+        """What a runtime needs beside its container, and many containers at once."""
+        smallest = 64 << 10
+        names = {"proa-runtime": "proa"}
+        peak, now, limit = (Row(title, "MB", [("crun", ">=", 1), ("runc", ">=", 1)]) for title in
+                            ("OCI runtime's peak memory", "OCI runtime's memory beside its container", "smallest memory limit that starts"))
+        many = {count: Row(f"{count} bundles started at once, all running", "/s", [("crun", ">=", 1), ("runc", ">=", 1)], more_is_better=True) for count in ((20,) if self.quick else (100, 1000))}
+        for runtime in self.runtimes:
+            name = names.get(runtime.name, runtime.name)
+            for _ in range(1 if self.quick else 3):
+                high, resident = runtime.memory()
+                peak.add(name, high / 1024)
+                now.add(name, resident / 1024)
+            # In steps of 64 KB; the answer is between `low`, which fails, and `high`, which does not.
+            low, high = 0, 64 << 20
+            while high - low > smallest:
+                middle = (low + high) // 2 // smallest * smallest
+                low, high = (low, middle) if runtime.starts_within(middle) else (middle, high)
+            limit.add(name, high / (1 << 20))
+            for count, row in many.items():
+                row.add(name, runtime.start_many(count, min(count, 100)))
+        return [peak, now, limit, *many.values()]
+
     def life(self):
         """exec, stop, create, rm, ps, inspect by the command line."""
         rows = {verb: Row(title, "ms", targets) for verb, title, targets in (
@@ -325,4 +348,4 @@ class Bench:
         return image_rows.measure(self, Row)
 
 
-GROUPS = ["run", "api", "bare", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build", "images"]
+GROUPS = ["run", "api", "bare", "bundles", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build", "images"]
