@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "bundle/checkpoint.h"
 #include "bundle/config.h"
 #include "bundle/flags.h"
 #include "bundle/lifecycle.h"
@@ -19,7 +20,7 @@ namespace proa::bundle {
 
 namespace {
 struct Globals {
-    std::string root = "/run/proa-runtime", log, log_format = "text";
+    std::string root = "/run/proa-runtime", log, log_format = "text", criu;
     bool debug = false, rootless = false, systemd_cgroup = false;
 };
 
@@ -46,7 +47,9 @@ Result<HandOver> hand_over_flags(const ParsedFlags& flags) {
     HandOver wanted{flags.text("console-socket"), flags.text("pidfd-socket"), flags.text("pid-file"), TRY(number_flag(flags, "preserve-fds"))};
     // Not after the container was made and its streams were given away.
     for (int fd = 3; fd < 3 + wanted.preserve_fds; fd++)
-        if (::fcntl(fd, F_GETFD) < 0) return fail(ErrorKind::InvalidArgument, concat("unable to preserve file descriptor ", fd, " (--preserve-fds ", wanted.preserve_fds, "): it is not open"));
+        if (::fcntl(fd, F_GETFD) < 0)
+            return fail(ErrorKind::InvalidArgument,
+                        concat("unable to preserve file descriptor ", fd, " (--preserve-fds ", wanted.preserve_fds, "): it is not open"));
     return wanted;
 }
 
@@ -102,9 +105,13 @@ Result<int> spec_command(const Globals&, const ParsedFlags& flags) {
     return 0;
 }
 
-Result<int> refuse_checkpoint(const Globals& globals, const ParsedFlags& flags) {
-    TRY(StateDirectory::at(globals.root, flags.rest[0]));
-    return fail(ErrorKind::Unsupported, "checkpoint and restore are not supported by proa-runtime");
+Result<int> checkpoint_command(const Globals& globals, const ParsedFlags& flags) {
+    TRY(checkpoint_container({globals.root, flags.rest[0], globals.criu, flags}));
+    return 0;
+}
+
+Result<int> restore_command(const Globals& globals, const ParsedFlags& flags) {
+    return restore_container({TRY(create_options(globals, flags, flags.on("detach"))), globals.criu, flags});
 }
 
 Result<int> printed(Result<std::string> text) {
@@ -117,47 +124,112 @@ Result<int> done(Result<void> result) {
 }
 
 const std::vector<Command>& commands() {
-    static const std::vector<FlagSpec> kCreate = {{"bundle,b", true, "path to the bundle, default: the current directory"}, {"console-socket", true, "unix socket that gets the terminal's master"},
-        {"pidfd-socket", true, "unix socket that gets a pidfd of the init"}, {"pid-file", true, "file to write the process id to"}, {"no-pivot", false, "do not use pivot_root"}, {"no-new-keyring", false, "keep the session keyring"}, {"preserve-fds", true, "further descriptors to hand over"}};
+    static const std::vector<FlagSpec> kCreate = {{"bundle,b", true, "path to the bundle, default: the current directory"},
+                                                  {"console-socket", true, "unix socket that gets the terminal's master"},
+                                                  {"pidfd-socket", true, "unix socket that gets a pidfd of the init"},
+                                                  {"pid-file", true, "file to write the process id to"},
+                                                  {"no-pivot", false, "do not use pivot_root"},
+                                                  {"no-new-keyring", false, "keep the session keyring"},
+                                                  {"preserve-fds", true, "further descriptors to hand over"}};
     static const std::vector<Command> kCommands = [] {
         std::vector<FlagSpec> run = kCreate;
-        run.insert(run.end(), {{"detach,d", false, "return when the container runs"}, {"keep", false, "keep the container's state after its exit"}, {"no-subreaper", false, "do not reap reparented processes"}});
+        run.insert(run.end(), {{"detach,d", false, "return when the container runs"},
+                               {"keep", false, "keep the container's state after its exit"},
+                               {"no-subreaper", false, "do not reap reparented processes"}});
         std::vector<FlagSpec> update;
-        for (auto name : {"resources,r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpu-idle", "cpuset-cpus", "cpuset-mems", "memory", "memory-reservation", "memory-swap", "pids-limit", "kernel-memory", "kernel-memory-tcp", "l3-cache-schema", "mem-bw-schema"})
+        for (auto name : {"resources,r", "blkio-weight", "cpu-period", "cpu-quota", "cpu-burst", "cpu-share", "cpu-rt-period", "cpu-rt-runtime", "cpu-idle",
+                          "cpuset-cpus", "cpuset-mems", "memory", "memory-reservation", "memory-swap", "pids-limit", "kernel-memory", "kernel-memory-tcp",
+                          "l3-cache-schema", "mem-bw-schema"})
             update.push_back({name, true, ""});
         std::vector<FlagSpec> checkpoint, restore;
-        for (auto name : {"image-path", "work-path", "parent-path", "page-server", "status-fd", "manage-cgroups-mode", "empty-ns"}) checkpoint.push_back({name, true, ""});
-        for (auto name : {"leave-running", "tcp-established", "tcp-skip-in-flight", "ext-unix-sk", "shell-job", "lazy-pages", "file-locks", "pre-dump", "auto-dedup", "link-remap"}) checkpoint.push_back({name, false, ""});
-        for (auto name : {"console-socket", "image-path", "work-path", "manage-cgroups-mode", "bundle,b", "pid-file", "empty-ns", "lsm-profile", "lsm-mount-context"}) restore.push_back({name, true, ""});
-        for (auto name : {"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "detach,d", "no-subreaper", "no-pivot", "auto-dedup", "lazy-pages", "link-remap"}) restore.push_back({name, false, ""});
-        std::vector<FlagSpec> exec = {{"console-socket", true, ""}, {"pidfd-socket", true, ""}, {"cwd", true, "working directory"}, {"env,e", true, "environment variable"}, {"tty,t", false, "with a terminal"}, {"user,u", true, "uid[:gid]"},
-            {"additional-gids,g", true, ""}, {"process,p", true, "process.json"}, {"detach,d", false, ""}, {"pid-file", true, ""}, {"process-label", true, ""}, {"apparmor", true, ""}, {"no-new-privs", false, ""},
-            {"cap,c", true, ""}, {"preserve-fds", true, ""}, {"cgroup", true, ""}, {"ignore-paused", false, ""}};
+        for (auto name : {"image-path", "work-path", "parent-path", "page-server", "status-fd", "manage-cgroups-mode", "empty-ns"})
+            checkpoint.push_back({name, true, ""});
+        for (auto name : {"leave-running", "tcp-established", "tcp-skip-in-flight", "ext-unix-sk", "shell-job", "lazy-pages", "file-locks", "pre-dump",
+                          "auto-dedup", "link-remap"})
+            checkpoint.push_back({name, false, ""});
+        for (auto name :
+             {"console-socket", "image-path", "work-path", "manage-cgroups-mode", "bundle,b", "pid-file", "empty-ns", "lsm-profile", "lsm-mount-context"})
+            restore.push_back({name, true, ""});
+        for (auto name :
+             {"tcp-established", "ext-unix-sk", "shell-job", "file-locks", "detach,d", "no-subreaper", "no-pivot", "auto-dedup", "lazy-pages", "link-remap"})
+            restore.push_back({name, false, ""});
+        std::vector<FlagSpec> exec = {{"console-socket", true, ""},
+                                      {"pidfd-socket", true, ""},
+                                      {"cwd", true, "working directory"},
+                                      {"env,e", true, "environment variable"},
+                                      {"tty,t", false, "with a terminal"},
+                                      {"user,u", true, "uid[:gid]"},
+                                      {"additional-gids,g", true, ""},
+                                      {"process,p", true, "process.json"},
+                                      {"detach,d", false, ""},
+                                      {"pid-file", true, ""},
+                                      {"process-label", true, ""},
+                                      {"apparmor", true, ""},
+                                      {"no-new-privs", false, ""},
+                                      {"cap,c", true, ""},
+                                      {"preserve-fds", true, ""},
+                                      {"cgroup", true, ""},
+                                      {"ignore-paused", false, ""}};
         using F = const ParsedFlags&;
         using G = const Globals&;
         return std::vector<Command>{
-            {"create", "<container-id>", 1, 1, kCreate, [](G g, F f) -> Result<int> { return done(create_container(TRY(create_options(g, f, true)))); }, "runc create failed: ", 1},
-            {"run", "<container-id>", 1, 1, run, [](G g, F f) -> Result<int> { return run_container(TRY(create_options(g, f, f.on("detach")))); }, "runc run failed: ", 1},
+            {"create", "<container-id>", 1, 1, kCreate, [](G g, F f) -> Result<int> { return done(create_container(TRY(create_options(g, f, true)))); },
+             "runc create failed: ", 1},
+            {"run", "<container-id>", 1, 1, run, [](G g, F f) -> Result<int> { return run_container(TRY(create_options(g, f, f.on("detach")))); },
+             "runc run failed: ", 1},
             {"start", "<container-id>", 1, 1, {}, [](G g, F f) { return done(start_container(g.root, f.rest[0])); }, "", 1},
             {"state", "<container-id>", 1, 1, {}, [](G g, F f) { return printed(state_report(g.root, f.rest[0])); }, "", 1},
-            {"kill", "<container-id> [signal]", 1, 2, {{"all,a", false, "every process of the container"}}, [](G g, F f) { return done(kill_container(g.root, f.rest[0], f.rest.size() > 1 ? f.rest[1] : "SIGTERM", f.on("all"))); }, "", 1},
-            {"delete", "<container-id>", 1, 1, {{"force,f", false, "kill it first"}}, [](G g, F f) { return done(delete_container(g.root, f.rest[0], f.on("force"))); }, "", 1},
+            {"kill",
+             "<container-id> [signal]",
+             1,
+             2,
+             {{"all,a", false, "every process of the container"}},
+             [](G g, F f) { return done(kill_container(g.root, f.rest[0], f.rest.size() > 1 ? f.rest[1] : "SIGTERM", f.on("all"))); },
+             "",
+             1},
+            {"delete",
+             "<container-id>",
+             1,
+             1,
+             {{"force,f", false, "kill it first"}},
+             [](G g, F f) { return done(delete_container(g.root, f.rest[0], f.on("force"))); },
+             "",
+             1},
             {"exec", "<container-id> <command> [command options]", 1, -1, exec, exec_command, "exec failed: ", 255},
-            {"list", "", 0, 0, {{"format,f", true, "table or json"}, {"quiet,q", false, "ids only"}}, [](G g, F f) { return printed(list_report(g.root, f.text("format", "table"), f.on("quiet"))); }, "", 1},
+            {"list",
+             "",
+             0,
+             0,
+             {{"format,f", true, "table or json"}, {"quiet,q", false, "ids only"}},
+             [](G g, F f) { return printed(list_report(g.root, f.text("format", "table"), f.on("quiet"))); },
+             "",
+             1},
             {"pause", "<container-id>", 1, 1, {}, [](G g, F f) { return done(pause_container(g.root, f.rest[0])); }, "", 1},
             {"resume", "<container-id>", 1, 1, {}, [](G g, F f) { return done(resume_container(g.root, f.rest[0])); }, "", 1},
             {"update", "<container-id>", 1, 1, update, [](G g, F f) { return done(update_container(g.root, f.rest[0], f)); }, "", 1},
-            {"ps", "<container-id> [ps options]", 1, -1, {{"format,f", true, "table or json"}}, [](G g, F f) {
-                 return printed(processes_report(g.root, f.rest[0], f.text("format", "table"), {f.rest.begin() + 1, f.rest.end()}));
-             }, "", 1},
-            {"events", "<container-id>", 1, 1, {{"stats", false, "show the numbers once"}, {"interval", true, "time between two reports, default 5s"}}, [](G g, F f) -> Result<int> {
+            {"ps",
+             "<container-id> [ps options]",
+             1,
+             -1,
+             {{"format,f", true, "table or json"}},
+             [](G g, F f) { return printed(processes_report(g.root, f.rest[0], f.text("format", "table"), {f.rest.begin() + 1, f.rest.end()})); },
+             "",
+             1},
+            {"events",
+             "<container-id>",
+             1,
+             1,
+             {{"stats", false, "show the numbers once"}, {"interval", true, "time between two reports, default 5s"}},
+             [](G g, F f) -> Result<int> {
                  if (f.on("stats")) return printed(stats_report(g.root, f.rest[0]));
                  auto interval = parse_duration(f.text("interval", "5s"));
                  if (!interval || *interval <= 0) return fail(ErrorKind::InvalidArgument, "duration interval must be greater than 0");
                  return done(watch_events(g.root, f.rest[0], *interval));
-             }, "", 1},
-            {"checkpoint", "<container-id>", 1, 1, checkpoint, refuse_checkpoint, "", 1},
-            {"restore", "<container-id>", 1, 1, restore, refuse_checkpoint, "", 1},
+             },
+             "",
+             1},
+            {"checkpoint", "<container-id>", 1, 1, checkpoint, checkpoint_command, "", 1},
+            {"restore", "<container-id>", 1, 1, restore, restore_command, "", 1},
             {"features", "", 0, 0, {}, [](G, F) { return printed(features_report() + "\n"); }, "", 1},
             {"spec", "", 0, 0, {{"bundle,b", true, ""}, {"rootless", false, "for a plain user"}}, spec_command, "", 1},
         };
@@ -166,7 +238,8 @@ const std::vector<Command>& commands() {
 }
 
 std::string help_text(const Command& command) {
-    std::string text = concat("NAME:\n   proa-runtime ", std::string_view(command.name), "\n\nUSAGE:\n   proa-runtime ", std::string_view(command.name), " [command options] ", std::string_view(command.usage), "\n\nOPTIONS:\n");
+    std::string text = concat("NAME:\n   proa-runtime ", std::string_view(command.name), "\n\nUSAGE:\n   proa-runtime ", std::string_view(command.name),
+                              " [command options] ", std::string_view(command.usage), "\n\nOPTIONS:\n");
     for (auto& flag : command.flags) {
         auto names = split(flag.names, ',');
         text += concat("   --", names[0], names.size() > 1 ? ", -" + names[1] : "", flag.takes_value ? " value" : "", "  ", std::string_view(flag.help), "\n");
@@ -175,7 +248,9 @@ std::string help_text(const Command& command) {
 }
 
 std::string general_help() {
-    std::string text = "NAME:\n   proa-runtime - Open Container Initiative runtime\n\nUSAGE:\n   proa-runtime [global options] command [command options] [arguments...]\n\nCOMMANDS:\n";
+    std::string text =
+        "NAME:\n   proa-runtime - Open Container Initiative runtime\n\nUSAGE:\n   proa-runtime [global options] command [command options] "
+        "[arguments...]\n\nCOMMANDS:\n";
     for (auto& command : commands()) text += concat("   ", std::string_view(command.name), "\n");
     return text + "\nGLOBAL OPTIONS:\n   --debug --log value --log-format value --root value --systemd-cgroup --rootless value --version\n";
 }
@@ -208,12 +283,15 @@ int fail_with(const Globals& globals, const std::string& message, int code) {
 }  // namespace
 
 int run_command_line(const std::vector<std::string>& words) {
-    static constexpr FlagSpec kGlobals[] = {{"debug", false, ""}, {"log", true, ""}, {"log-format", true, ""}, {"root", true, ""}, {"systemd-cgroup", false, ""}, {"rootless", true, ""}, {"version,v", false, ""}, {"help,h", false, ""}, {"criu", true, ""}};
+    static constexpr FlagSpec kGlobals[] = {
+        {"debug", false, ""},   {"log", true, ""},        {"log-format", true, ""}, {"root", true, ""}, {"systemd-cgroup", false, ""},
+        {"rootless", true, ""}, {"version,v", false, ""}, {"help,h", false, ""},    {"criu", true, ""}};
     Globals globals;
     auto parsed = parse_flags(kGlobals, words);
     if (!parsed) return fail_with(globals, parsed.error().message(), 1);
     globals.root = parsed->text("root", globals.root);
     globals.log = parsed->text("log");
+    globals.criu = parsed->text("criu");
     globals.log_format = parsed->text("log-format", "text");
     if (globals.log_format != "text" && globals.log_format != "json") return fail_with(Globals(), concat("invalid log-format: ", globals.log_format), 1);
     if (parsed->on("version")) {
@@ -255,9 +333,13 @@ int run_command_line(const std::vector<std::string>& words) {
         int count = static_cast<int>(flags->rest.size());
         if (count < command.arguments_min || (command.arguments_max >= 0 && count > command.arguments_max)) {
             print(concat("Incorrect Usage.\n\n", help_text(command)));
-            return fail_with(globals, concat("proa-runtime: ", quote(command.name), " requires ", command.arguments_min == command.arguments_max ? "exactly " : "a minimum of ", command.arguments_min, " argument(s)"), 1);
+            return fail_with(globals,
+                             concat("proa-runtime: ", quote(command.name), " requires ",
+                                    command.arguments_min == command.arguments_max ? "exactly " : "a minimum of ", command.arguments_min, " argument(s)"),
+                             1);
         }
-        if (globals.debug) (void)write_log(globals, "debug", concat("proa-runtime ", std::string_view(PROA_RELEASE), ", root ", globals.root, ": ", join(parsed->rest, " ")));
+        if (globals.debug)
+            (void)write_log(globals, "debug", concat("proa-runtime ", std::string_view(PROA_RELEASE), ", root ", globals.root, ": ", join(parsed->rest, " ")));
         auto code = command.run(globals, *flags);
         if (globals.debug && code) (void)write_log(globals, "debug", concat(std::string_view(command.name), " ends with exit status ", *code));
         if (code) return *code;

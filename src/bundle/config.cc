@@ -38,7 +38,8 @@ Result<void> read_namespaces(const json::Value& linux_part, Plan& plan) {
 Result<std::vector<runtime::IdMapping>> read_mappings(const json::Value& list) {
     std::vector<runtime::IdMapping> mappings;
     for (auto& item : list.as_array())
-        mappings.push_back({TRY(number<uint32_t>(item["containerID"], "containerID")), TRY(number<uint32_t>(item["hostID"], "hostID")), TRY(number<uint32_t>(item["size"], "size"))});
+        mappings.push_back({TRY(number<uint32_t>(item["containerID"], "containerID")), TRY(number<uint32_t>(item["hostID"], "hostID")),
+                            TRY(number<uint32_t>(item["size"], "size"))});
     return mappings;
 }
 
@@ -77,8 +78,8 @@ Result<void> read_mounts(const json::Value& config, const PlanOptions& options, 
 }
 
 const std::vector<runtime::Device>& default_devices() {
-    static const std::vector<runtime::Device> kDevices = {{"/dev/null", 'c', 1, 3},   {"/dev/random", 'c', 1, 8},  {"/dev/full", 'c', 1, 7},
-                                                          {"/dev/tty", 'c', 5, 0},    {"/dev/zero", 'c', 1, 5},    {"/dev/urandom", 'c', 1, 9}};
+    static const std::vector<runtime::Device> kDevices = {{"/dev/null", 'c', 1, 3}, {"/dev/random", 'c', 1, 8}, {"/dev/full", 'c', 1, 7},
+                                                          {"/dev/tty", 'c', 5, 0},  {"/dev/zero", 'c', 1, 5},   {"/dev/urandom", 'c', 1, 9}};
     return kDevices;
 }
 
@@ -134,7 +135,8 @@ Result<void> check_sysctl(const std::string& name, const Plan& plan) {
     auto has = [&](runtime::NamespaceType type) {
         return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; });
     };
-    static constexpr std::string_view kIpc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+    static constexpr std::string_view kIpc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+                                                "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
     std::string key = replace_all(name, "/", ".");
     if (key.empty() || key[0] == '.' || key.find("..") != std::string::npos) return invalid(concat("sysctl ", quote(name), " is malformed"));
     if (std::find(std::begin(kIpc), std::end(kIpc), key) != std::end(kIpc) || key.starts_with("fs.mqueue.")) {
@@ -147,7 +149,8 @@ Result<void> check_sysctl(const std::string& name, const Plan& plan) {
     }
     if (key == "kernel.domainname" || key == "kernel.hostname") {
         if (!has(runtime::NamespaceType::Uts)) return invalid(concat("sysctl ", quote(name), " not allowed in host UTS namespace"));
-        if (key == "kernel.hostname") return invalid(concat("sysctl ", quote(name), " is not allowed as it conflicts with the OCI ", quote("hostname"), " field"));
+        if (key == "kernel.hostname")
+            return invalid(concat("sysctl ", quote(name), " is not allowed as it conflicts with the OCI ", quote("hostname"), " field"));
         return {};
     }
     if (key.starts_with("user.") && has(runtime::NamespaceType::User)) return {};
@@ -161,9 +164,14 @@ bool has_namespace(const Plan& plan, runtime::NamespaceType type) {
 /// Spec: config-linux.md, memory policy
 Result<std::optional<runtime::MemoryPolicy>> memory_policy_of(const json::Value& value) {
     if (!value.is_object()) return std::optional<runtime::MemoryPolicy>();
-    static constexpr std::pair<std::string_view, int> kModes[] = {{"MPOL_DEFAULT", 0}, {"MPOL_PREFERRED", 1}, {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3}, {"MPOL_LOCAL", 4}, {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
-    static constexpr std::pair<std::string_view, int> kFlags[] = {{"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
-    auto find = [](auto& table, const std::string& name) { return std::find_if(std::begin(table), std::end(table), [&](auto& entry) { return entry.first == name; }); };
+    static constexpr std::pair<std::string_view, int> kModes[] = {
+        {"MPOL_DEFAULT", 0},        {"MPOL_PREFERRED", 1},          {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3}, {"MPOL_LOCAL", 4},
+        {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
+    static constexpr std::pair<std::string_view, int> kFlags[] = {
+        {"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
+    auto find = [](auto& table, const std::string& name) {
+        return std::find_if(std::begin(table), std::end(table), [&](auto& entry) { return entry.first == name; });
+    };
     auto mode = find(kModes, value["mode"].as_string());
     if (mode == std::end(kModes)) return invalid(concat("memoryPolicy: unknown mode ", quote(value["mode"].as_string())));
     runtime::MemoryPolicy policy{mode->second, TRY_WRAP("memoryPolicy.nodes", number_list(value["nodes"].as_string()))};
@@ -176,13 +184,10 @@ Result<std::optional<runtime::MemoryPolicy>> memory_policy_of(const json::Value&
 }
 
 Result<void> read_linux(const json::Value& linux_part, Plan& plan) {
-    if (!linux_part["intelRdt"].as_object().empty())
-        return fail(ErrorKind::Unsupported, os::is_directory("/sys/fs/resctrl/info") ? "linux.intelRdt is not supported by this runtime"
-                                                                                     : "linux.intelRdt cannot be set: no resctrl file system is mounted on /sys/fs/resctrl");
-    if (!linux_part["mountLabel"].as_string().empty()) return fail(ErrorKind::Unsupported, "linux.mountLabel cannot be set: SELinux is not enabled on this host");
+    if (!linux_part["mountLabel"].as_string().empty())
+        return fail(ErrorKind::Unsupported, "linux.mountLabel cannot be set: SELinux is not enabled on this host");
     auto devices = TRY(network_devices_of(linux_part["netDevices"]));
-    if (!devices.empty() && !has_namespace(plan, runtime::NamespaceType::Network))
-        return invalid("linux.netDevices need a network namespace");
+    if (!devices.empty() && !has_namespace(plan, runtime::NamespaceType::Network)) return invalid("linux.netDevices need a network namespace");
     plan.uid_mappings = TRY(read_mappings(linux_part["uidMappings"]));
     plan.gid_mappings = TRY(read_mappings(linux_part["gidMappings"]));
     plan.masked_paths = string_list(linux_part["maskedPaths"]);
@@ -205,10 +210,14 @@ Result<void> read_linux(const json::Value& linux_part, Plan& plan) {
 
 Result<void> check_user_namespace(const Plan& plan) {
     bool user = std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [](auto& space) { return space.type == runtime::NamespaceType::User; });
-    if (!user && (!plan.uid_mappings.empty() || !plan.gid_mappings.empty())) return invalid("user namespace mappings specified, but user namespace isn't enabled in the config");
-    bool made = user && std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [](auto& space) { return space.type == runtime::NamespaceType::User && space.path.empty(); });
+    if (!user && (!plan.uid_mappings.empty() || !plan.gid_mappings.empty()))
+        return invalid("user namespace mappings specified, but user namespace isn't enabled in the config");
+    bool made = user && std::any_of(plan.namespaces.begin(), plan.namespaces.end(),
+                                    [](auto& space) { return space.type == runtime::NamespaceType::User && space.path.empty(); });
     if (made && (plan.uid_mappings.empty() || plan.gid_mappings.empty())) return invalid("user namespaces enabled, but no uid or gid mappings found");
-    auto has = [&](runtime::NamespaceType type) { return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; }); };
+    auto has = [&](runtime::NamespaceType type) {
+        return std::any_of(plan.namespaces.begin(), plan.namespaces.end(), [&](auto& space) { return space.type == type; });
+    };
     if (!plan.hostname.empty() && !has(runtime::NamespaceType::Uts)) return invalid("unable to set hostname without a private UTS namespace");
     if (!plan.domainname.empty() && !has(runtime::NamespaceType::Uts)) return invalid("unable to set domainname without a private UTS namespace");
     return {};
@@ -262,7 +271,8 @@ Result<void> read_cgroup(const json::Value& config, const PlanOptions& options, 
         plan.cgroup_path = TRY(cgroup::path_of_scope(plan.cgroup_scope));
         return {};
     }
-    if (split(path, ':').size() == 3) return fail(ErrorKind::Unsupported, concat("cgroupsPath ", quote(path), " is of systemd's form, which needs --systemd-cgroup"));
+    if (split(path, ':').size() == 3)
+        return fail(ErrorKind::Unsupported, concat("cgroupsPath ", quote(path), " is of systemd's form, which needs --systemd-cgroup"));
     plan.cgroup_path = os::clean_path("/" + (path.empty() ? options.container_id : path));
     if (plan.cgroup_path == "/") return invalid("cgroupsPath is the root of the hierarchy");
     return {};

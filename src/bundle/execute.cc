@@ -87,6 +87,7 @@ Result<int> execute_in_container(const ExecOptions& options) {
     TRY(choose_cgroups(options, state, plan));
     plan.process = TRY(exec_process(options, TRY(directory.config()), state));
     TRY(check_console(options.hand_over, options.detach, plan.process.terminal));
+    TRY(join_resource_class(state.resource_class));
     auto init = TRY_WRAP(kUnableToStart, runtime::execute(plan, inherited_streams(options.hand_over)));
     auto noted = hand_over(options.hand_over, init);
     if (!noted) {

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "bundle/config.h"
 #include "bundle/hand_over.h"
-#include "bundle/network_devices.h"
+#include "bundle/new_container.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/socket.h"
@@ -22,101 +22,8 @@
 
 namespace proa::bundle {
 
-namespace {
-std::string owner_name() {
-    // The user database by name service would need plugins; root is what runs us, others are told by number.
-    return ::geteuid() == 0 ? "root" : concat(::geteuid());
-}
-
-struct Prepared {
-    StateDirectory directory;
-    ContainerState state;
-    runtime::Plan plan;
-    std::vector<NetworkDevice> network_devices;
-};
-
-bool has_limits(cgroup::Limits limits) {
-    limits.devices.clear();
-    return pack(limits) != pack(cgroup::Limits());
-}
-
-/// Without the right to make groups a container of a plain user goes without one; then nothing may be asked of it.
-Result<void> settle_cgroup(runtime::Plan& plan, const json::Value& config) {
-    auto group = cgroup::Group::create(plan.cgroup_path);
-    if (group) return group->remove();
-    int number = group.error().number();
-    if (number != EACCES && number != EPERM && number != EROFS) return fail(std::move(group).error());
-    if (!config["linux"]["cgroupsPath"].as_string().empty() || has_limits(plan.limits))
-        return fail(std::move(group).error().wrap("rootless: neither linux.cgroupsPath nor linux.resources can be honoured"));
-    plan.cgroup_path.clear();
-    return {};
-}
-
-Result<Prepared> prepare(const CreateOptions& options) {
-    std::string bundle = os::clean_path(options.bundle[0] == '/' ? options.bundle : concat(TRY(os::read_link("/proc/self/cwd")), '/', options.bundle));
-    auto text = os::read_file(bundle + "/config.json", 16 << 20);
-    if (!text) {
-        if (text.error().number() == ENOENT) return fail(ErrorKind::NotFound, "JSON specification file config.json not found");
-        return fail(std::move(text).error());
-    }
-    json::Value config = TRY_WRAP("config.json", json::parse(*text));
-    StateDirectory directory = TRY(StateDirectory::at(options.root, options.id));
-    if (directory.load()) return fail(ErrorKind::Conflict, "container with given ID already exists");
-    PlanOptions plan_options{options.id, bundle, options.root + "/.seccomp", options.no_pivot, options.no_new_keyring, "", options.rootless, options.systemd_cgroup};
-    runtime::Plan plan = TRY(plan_of(config, plan_options));
-    TRY(check_console(options.hand_over, options.detach, plan.process.terminal));
-    if (options.rootless && plan.cgroup_scope.name.empty()) TRY(settle_cgroup(plan, config));
-    if (!plan.cgroup_path.empty()) {
-        auto inside = TRY(cgroup::Group::at(plan.cgroup_path)).processes();
-        if (inside && !inside->empty()) return fail(ErrorKind::Conflict, "container's cgroup is not empty: " + concat(inside->size()) + " process(es) found");
-    }
-
-    ContainerState state;
-    state.oci_version = config["ociVersion"].as_string();
-    state.id = options.id;
-    state.bundle = bundle;
-    state.rootfs = plan.root.directory;
-    state.cgroup_path = plan.cgroup_path;
-    state.cgroup_scope = plan.cgroup_scope.name;
-    state.owner = owner_name();
-    state.annotations = config["annotations"];
-    state.creator_pid = ::getpid();
-    state.creator_start_time = TRY(os::process_start_time(state.creator_pid));
-    state.created = now();
-    TRY(directory.create());
-    // Before anything of the container exists: a delete after a crash must find its cgroup and its hooks.
-    auto kept = os::write_file(directory.file("config.json"), *text, 0600);
-    if (kept) kept = directory.save(state);
-    if (!kept) {
-        (void)directory.remove();
-        return fail(std::move(kept).error());
-    }
-    auto devices = TRY(network_devices_of(config["linux"]["netDevices"]));
-    return Prepared{std::move(directory), std::move(state), std::move(plan), std::move(devices)};
-}
-
-Result<void> note_init(Prepared& prepared, const runtime::Init& init, const CreateOptions& options) {
-    prepared.state.pid = init.pid;
-    prepared.state.start_time = TRY(os::process_start_time(init.pid));
-    TRY(prepared.directory.save(prepared.state));
-    TRY(move_network_devices(prepared.network_devices, init.pid));
-    return hand_over(options.hand_over, init);
-}
-
-/// Ends what was started and removes every trace.
-void undo(Prepared& prepared, runtime::Init& init) {
-    (void)os::send_signal(init.pidfd.get(), SIGKILL);
-    (void)os::wait_for_exit(init.pid);
-    if (auto group = group_of(prepared.state)) {
-        (void)group->kill_all();
-        (void)group->remove();
-    }
-    (void)prepared.directory.remove();
-}
-}  // namespace
-
 Result<void> create_container(const CreateOptions& options) {
-    Prepared prepared = TRY(prepare(options));
+    NewContainer prepared = TRY(prepare_container(options));
     auto create = [&]() -> Result<runtime::Init> {
         os::Fd gate = TRY(os::listen_unix(prepared.directory.file("start.sock"), os::SocketType::SeqPacket, 0600, 1));
         runtime::Streams streams = inherited_streams(options.hand_over);
@@ -125,51 +32,34 @@ Result<void> create_container(const CreateOptions& options) {
     };
     auto init = create();
     if (!init) {
-        (void)prepared.directory.remove();
+        abandon_container(prepared);
         return fail(std::move(init).error());
     }
-    auto noted = note_init(prepared, *init, options);
-    if (!noted) undo(prepared, *init);
+    auto noted = note_init(prepared, *init, options.hand_over);
+    if (!noted) undo_container(prepared, *init);
     return noted;
 }
 
-namespace {
-/// Deletes a container of ours whose init has ended.
-Result<void> clean_up(const StateDirectory& directory, const ContainerState& state) {
-    if (!state.cgroup_path.empty()) {
-        auto group = TRY(group_of(state));
-        TRY(group.kill_all());
-        TRY(group.remove());
-    }
-    auto ran = [&]() -> Result<void> {
-        json::Value config = TRY(directory.config());
-        return runtime::run_hooks(TRY(hooks_of(config, "poststop")), hook_state_of(config, state.id, state.bundle), "stopped", 0);
-    }();
-    if (!ran) log::warn(ran.error().message());  // Spec: a failing poststop hook is only told
-    return directory.remove();
-}
-}  // namespace
-
 Result<int> run_container(const CreateOptions& options) {
     if (!options.detach && !options.no_subreaper) (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    Prepared prepared = TRY(prepare(options));
+    NewContainer prepared = TRY(prepare_container(options));
     auto init = runtime::create(prepared.plan, inherited_streams(options.hand_over));
     if (!init) {
-        (void)prepared.directory.remove();
+        abandon_container(prepared);
         return fail(std::move(init).error().wrap(kUnableToStart));
     }
     auto started = [&]() -> Result<void> {
-        TRY(note_init(prepared, *init, options));
+        TRY(note_init(prepared, *init, options.hand_over));
         TRY_WRAP(kUnableToStart, runtime::open_gate(*init, prepared.plan.process.seccomp_listener));
         return runtime::run_hooks(prepared.plan.poststart_hooks, prepared.plan.hook_state, "running", init->pid);
     }();
     if (!started) {
-        undo(prepared, *init);
+        undo_container(prepared, *init);
         return fail(std::move(started).error());
     }
     if (options.detach) return 0;
     int code = TRY(attend_process(*init));
-    if (!options.keep) TRY(clean_up(prepared.directory, prepared.state));
+    if (!options.keep) TRY(clean_up_container(prepared.directory, prepared.state));
     return code;
 }
 
@@ -248,7 +138,7 @@ Result<void> delete_container(const std::string& root, const std::string& id, bo
         if (!TRY_WRAP("wait for the end of the container's init", os::wait_readable(init->get(), 10'000)))
             return fail(ErrorKind::Unavailable, "container init still running");
     }
-    return clean_up(directory, *loaded);
+    return clean_up_container(directory, *loaded);
 }
 
 Result<void> pause_container(const std::string& root, const std::string& id) {

@@ -35,7 +35,8 @@ Result<std::string> list_report(const std::string& root, const std::string& form
     if (format == "json") return entries.empty() ? "null" : json::print(std::move(entries));
     std::vector<std::vector<std::string>> rows = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
     for (auto& entry : entries)
-        rows.push_back({entry["id"].as_string(), concat(entry["pid"].as_int()), entry["status"].as_string(), entry["bundle"].as_string(), entry["created"].as_string(), entry["owner"].as_string()});
+        rows.push_back({entry["id"].as_string(), concat(entry["pid"].as_int()), entry["status"].as_string(), entry["bundle"].as_string(),
+                        entry["created"].as_string(), entry["owner"].as_string()});
     std::vector<size_t> widths(6, 12);
     for (auto& row : rows)
         for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size() + 1);
@@ -64,19 +65,24 @@ std::string features_report() {
     parts["cgroup"] = json::Object{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", false}, {"rdma", true}};
     parts["seccomp"] = json::Object{
         {"enabled", true},
-        {"actions", list({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"})},
+        {"actions", list({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+                          "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"})},
         {"operators", list({"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"})},
-        {"archs", list({"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64",
-                        "SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"})},
-        {"knownFlags", list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})},
-        {"supportedFlags", list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})}};
+        {"archs", list({"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL",
+                        "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64",
+                        "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"})},
+        {"knownFlags",
+         list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})},
+        {"supportedFlags",
+         list({"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"})}};
     parts["apparmor"] = json::Object{{"enabled", true}};
     parts["selinux"] = json::Object{{"enabled", true}};
-    parts["intelRdt"] = json::Object{{"enabled", false}};
+    parts["intelRdt"] = json::Object{{"enabled", has_resctrl()}, {"schemata", has_resctrl()}, {"monitoring", has_resctrl()}};
     parts["mountExtensions"] = json::Object{{"idmap", json::Object{{"enabled", true}}}};
     parts["netDevices"] = json::Object{{"enabled", true}};
-    parts["memoryPolicy"] = json::Object{{"modes", list({"MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"})},
-                                         {"flags", list({"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"})}};
+    parts["memoryPolicy"] = json::Object{
+        {"modes", list({"MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"})},
+        {"flags", list({"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"})}};
     features["linux"] = std::move(parts);
     features["annotations"] = json::Object{{"org.proa.version", PROA_RELEASE}};
     return json::print(std::move(features), {false, "    "});
@@ -124,8 +130,9 @@ std::string specification_template(bool rootless) {
     json::Object parts;
     parts["resources"] = json::Object{{"devices", json::Array{json::Object{{"allow", false}, {"access", "rwm"}}}}};
     parts["namespaces"] = std::move(namespaces);
-    parts["maskedPaths"] = json::Value::strings({"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
-                                                 "/sys/devices/virtual/powercap", "/proc/scsi"});
+    parts["maskedPaths"] =
+        json::Value::strings({"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+                              "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/sys/devices/virtual/powercap", "/proc/scsi"});
     parts["readonlyPaths"] = json::Value::strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"});
     if (rootless) {
         // As runc makes it: the network stays the user's own, whose sysfs nobody else may mount, and there is one user and one group.
@@ -135,7 +142,8 @@ std::string specification_template(bool rootless) {
         parts["gidMappings"] = own(::getegid());
         parts["resources"] = json::Object();
         for (auto& mount : config["mounts"].array()) {
-            if (mount["destination"].as_string() == "/dev/pts") mount = mount_entry("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
+            if (mount["destination"].as_string() == "/dev/pts")
+                mount = mount_entry("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
             if (mount["destination"].as_string() == "/sys") mount = mount_entry("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"});
         }
         std::erase_if(config["mounts"].array(), [](auto& mount) { return mount["destination"].as_string() == "/sys/fs/cgroup"; });

@@ -64,6 +64,11 @@ std::string state_text(const ContainerState& state) {
     object["rootfs"] = state.rootfs;
     object["cgroupPath"] = state.cgroup_path;
     if (!state.cgroup_scope.empty()) object["cgroupScope"] = state.cgroup_scope;
+    if (auto& rdt = state.resource_class; !rdt.directory.empty()) {
+        object["rdtDirectory"] = rdt.directory;
+        object["rdtMonitor"] = rdt.monitor;
+        object["rdtMade"] = rdt.made;
+    }
     object["created"] = rfc3339_nano(state.created);
     object["owner"] = state.owner;
     object["annotations"] = state.annotations;
@@ -81,20 +86,34 @@ Result<ContainerState> StateDirectory::load() const {
     return TRY_WRAP(concat("state of container ", id_), parse_state(*text));
 }
 
+namespace {
+/// A member that is missing means 0.
+Result<int64_t> number_of(const json::Value& value, const char* name, int64_t most) {
+    auto& member = value[name];
+    if (member.is_null()) return 0;
+    if (!member.is_integer() || member.as_int() < 0 || member.as_int() > most)
+        return fail(ErrorKind::InvalidArgument, concat(std::string_view(name), " is no number of the right kind: ", json::print(member)));
+    return member.as_int();
+}
+}  // namespace
+
 Result<ContainerState> parse_state(std::string_view text) {
     json::Value value = TRY(json::parse(text));
     if (!value.is_object()) return fail(ErrorKind::InvalidArgument, "a state is an object");
     ContainerState state;
+    constexpr int64_t kStartMax = int64_t{1} << 53;  // ticks: the machine is long gone before
     state.oci_version = value["ociVersion"].as_string();
     state.id = value["id"].as_string();
-    state.pid = static_cast<int32_t>(value["pid"].as_int());
-    state.start_time = static_cast<uint64_t>(value["startTime"].as_int());
-    state.creator_pid = static_cast<int32_t>(value["creatorPid"].as_int());
-    state.creator_start_time = static_cast<uint64_t>(value["creatorStartTime"].as_int());
+    state.pid = static_cast<int32_t>(TRY(number_of(value, "pid", INT32_MAX)));
+    state.start_time = static_cast<uint64_t>(TRY(number_of(value, "startTime", kStartMax)));
+    state.creator_pid = static_cast<int32_t>(TRY(number_of(value, "creatorPid", INT32_MAX)));
+    state.creator_start_time = static_cast<uint64_t>(TRY(number_of(value, "creatorStartTime", kStartMax)));
     state.bundle = value["bundle"].as_string();
     state.rootfs = value["rootfs"].as_string();
     state.cgroup_path = value["cgroupPath"].as_string();
     state.cgroup_scope = value["cgroupScope"].as_string();
+    state.resource_class = {value["rdtDirectory"].as_string(), value["rdtMonitor"].as_string(), value["rdtMade"].as_bool()};
+    if (state.resource_class.directory.empty()) state.resource_class = {};
     state.created = parse_rfc3339(value["created"].as_string()).value_or(kZeroTime);
     state.owner = value["owner"].as_string();
     state.annotations = value["annotations"];

@@ -2,9 +2,10 @@
 #include <optional>
 #include <string>
 
-#include "codec/json/value.h"
 #include "base/time.h"
+#include "bundle/resctrl.h"
 #include "cgroup/group.h"
+#include "codec/json/value.h"
 #include "os/fd.h"
 
 // A container's state directory below --root: state.json (written by rename), config.json as it was at create, and start.sock, the gate
@@ -16,8 +17,9 @@ std::string_view status_name(Status status);
 
 struct ContainerState {
     std::string oci_version, id, bundle, rootfs, owner;
-    std::string cgroup_scope;  ///< with the systemd driver: the unit
-    std::string cgroup_path;  ///< empty: a rootless container without a cgroup of its own
+    std::string cgroup_scope;      ///< with the systemd driver: the unit
+    std::string cgroup_path;       ///< empty: a rootless container without a cgroup of its own
+    ResourceClass resource_class;  ///< linux.intelRdt
     json::Value annotations;
     int32_t pid = 0;
     uint64_t start_time = 0;  ///< of the pid, field 22 of /proc/PID/stat

@@ -41,13 +41,15 @@ Result<void> read_update_flags(const ParsedFlags& flags, cgroup::Limits& limits)
 
 Result<void> update_container(const std::string& root, const std::string& id, const ParsedFlags& flags) {
     for (auto name : {"l3-cache-schema", "mem-bw-schema"})
-        if (flags.has(name))
+        if (flags.has(name) && !has_resctrl())
             return fail(ErrorKind::Unsupported, concat("--", std::string_view(name), " cannot be set: no resctrl file system is mounted on /sys/fs/resctrl"));
     for (auto name : {"kernel-memory", "kernel-memory-tcp"})
         if (flags.has(name)) log::warn(concat("--", std::string_view(name), " is obsolete and has no effect"));
     StateDirectory directory = TRY(StateDirectory::at(root, id));
     ContainerState state = TRY(directory.load());
     if (directory.status(state) == Status::Stopped) return fail(ErrorKind::Conflict, "container not running");
+    if (flags.has("l3-cache-schema") || flags.has("mem-bw-schema"))
+        TRY(change_schema(state.resource_class, flags.text("l3-cache-schema"), flags.text("mem-bw-schema")));
     cgroup::Limits limits;
     if (flags.has("resources")) {
         std::string file = flags.text("resources");

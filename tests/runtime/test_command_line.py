@@ -345,11 +345,26 @@ def test_events_at_no_interval(runtime, interval):
 
 
 @pytest.mark.parametrize("command", ["checkpoint", "restore"])
-def test_checkpoints_are_refused_by_name(runtime, command):
+def test_without_criu_checkpoints_are_refused_by_name(runtime, command):
     if not runtime.is_ours:
         pytest.skip("they need criu")
-    done = runtime(command, "--image-path", "/nosuch", runtime.id())
-    assert done.code == 1 and "checkpoint" in done.err and "not supported" in done.err
+    name = runtime.start_detached("sleep", "100") if command == "checkpoint" else runtime.id()
+    done = runtime("--criu", "/nosuch/criu", command, "--image-path", "/nosuch", name)
+    assert done.code == 1 and "checkpoint and restore are not supported on this host: they need the program criu, and /nosuch/criu is none" in done.err, done
+    assert not os.path.exists("/nosuch") and (command == "restore" or runtime.state(name)["status"] == "running")
+
+
+@pytest.mark.parametrize("member, value", [("pid", "x"), ("pid", -5), ("startTime", -1), ("creatorPid", 1 << 40), ("startTime", 1.5)])
+def test_a_damaged_state_is_named(runtime, member, value):
+    if not runtime.is_ours:
+        pytest.skip("our own file")
+    name = runtime.start_detached("sleep", "100")
+    file = runtime.root / name / "state.json"
+    whole = file.read_text()
+    file.write_text(json.dumps({**json.loads(whole), member: value}))
+    done = runtime("state", name)
+    assert done.code == 1 and f"state of container {name}: {member} is no number of the right kind" in done.err, done
+    file.write_text(whole)
 
 
 def test_exec_detached_with_a_pid_file(runtime):

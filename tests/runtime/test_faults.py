@@ -20,7 +20,7 @@ QUIET = {"execve", "execveat", "exit_group", "exit", "rt_sigreturn", "restart_sy
 
 
 @pytest.fixture(autouse=True)
-def ours_with_strace(runtime):
+def ours_with_strace(isolated, runtime):  # pylint: disable=unused-argument  # mounts of others come and go
     if not shutil.which("strace"):
         pytest.fail("no strace: ./dev setup installs it")
     if not runtime.is_ours:

@@ -20,7 +20,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
-def canary(runtime):
+def canary(isolated, runtime):  # pylint: disable=unused-argument  # mounts of others come and go
     """A directory and a file of the host that nothing inside may reach."""
     directory = runtime.directory / "canary"
     directory.mkdir()

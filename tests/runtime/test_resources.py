@@ -75,7 +75,7 @@ UPDATES = [
     (["--memory", "128m"], ("memory/memory.limit_in_bytes", str(128 * MB)), ("memory.max", str(128 * MB))),
     (["--memory", str(32 * MB), "--memory-swap", str(48 * MB)], ("memory/memory.memsw.limit_in_bytes", str(48 * MB)), ("memory.swap.max", str(16 * MB))),
     (["--memory-reservation", str(16 * MB)], ("memory/memory.soft_limit_in_bytes", str(16 * MB)), ("memory.low", str(16 * MB))),
-    (["--cpu-share", "200"], ("cpu/cpu.shares", "200"), ("cpu.weight", "28")),
+    (["--cpu-share", "200"], ("cpu/cpu.shares", "200"), ("cpu.weight", "29")),
     (["--cpu-period", "20000", "--cpu-quota", "10000"], ("cpu/cpu.cfs_quota_us", "10000"), ("cpu.max", "10000 20000")),
     (["--cpuset-cpus", "0"], ("cpuset/cpuset.cpus", "0"), ("cpuset.cpus", "0")),
     (["--cpuset-mems", "0"], ("cpuset/cpuset.mems", "0"), ("cpuset.mems", "0")),
@@ -160,7 +160,7 @@ def test_a_limit_below_what_is_in_use_is_refused_when_asked_to_look(runtime):
     ({"devices": [{"allow": True, "type": "x"}]}, "device"), ({"devices": [{"allow": True, "type": "c", "access": "rwz"}]}, "device"),
     ({"unified": {"memory.nosuch": "1"}}, "memory.nosuch"), ({"unified": {"../escape": "1"}}, "../escape"), ({"unified": {"cgroup.procs": "1"}}, "cgroup.procs"),
     ({"hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}, "huge page"), ({"hugepageLimits": [{"pageSize": "../x", "limit": 1}]}, "pageSize"), ({"rdma": {"mlx5_0": {"hcaHandles": 1}}}, "rdma"),
-    ({"network": {"classID": 5}}, "network class"), ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "network priority"), ({"cpu": {"quota": 5}}, "cpu quota"),
+    ({"network": {"classID": 5}}, "network class"), ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "priorit"), ({"cpu": {"quota": 5}}, "cpu quota"),
     ({"blockIO": {"throttleReadBpsDevice": [{"major": 250, "minor": 77, "rate": 5}]}}, "block i/o")])
 def test_a_resource_that_cannot_be_honoured_is_refused_by_name(runtime, wanted, word):
     if "network" in wanted and os.path.isdir("/sys/fs/cgroup/net_cls"):
