@@ -1,5 +1,7 @@
 #include "codec/yaml/print.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "codec/yaml/node.h"
 #include "codec/yaml/scalar.h"
@@ -143,7 +145,7 @@ public:
         if (!out.empty()) out.push_back(' ');
         if (value.is_object()) out += "{}";
         else if (value.is_array()) out += "[]";
-        else if (value.is_string()) out += text_form(value.as_string(), indent, false);
+        else if (value.is_string()) out += text_form(value.as_string(), std::max<size_t>(indent, 2), false);  // a block is indented at the root too
         else if (value.is_double()) out += float_text(value.as_double());
         else out += json::print(value);
         out.push_back('\n');

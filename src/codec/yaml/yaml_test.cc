@@ -115,6 +115,11 @@ TEST(Yaml, PrintsTextsAsGosLibraryDoes) {
     EXPECT_EQ(printed("sch\xc3\xb6n"), "sch\xc3\xb6n\n");
 }
 
+TEST(Yaml, PrintsABlockAtTheRootSoThatItReadsBack) {
+    std::string text = "---\nA: b\n# c\n\n'd";
+    EXPECT_EQ(read(yaml::print(json::Value(text))).text, text);
+}
+
 TEST(Yaml, PrintsBlocks) {
     json::Object object{{"list", json::Array{"a", json::Object{{"k", "v"}, {"n", json::Value(nullptr)}}, json::Array{1, 2}}},
                         {"text", "one\ntwo\n"},
