@@ -235,7 +235,9 @@ bool looks_like_archive(std::string_view head) {
                                                     6),
                                    std::string_view("\x28\xb5\x2f\xfd")})
         if (head.starts_with(magic)) return true;
-    return head.size() >= 263 && head.substr(257, 5) == "ustar";
+    return is_plain_tar(head);
 }
+
+bool is_plain_tar(std::string_view head) { return head.size() >= 263 && head.substr(257, 5) == "ustar"; }
 
 }  // namespace proa::cli

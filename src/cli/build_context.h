@@ -38,5 +38,6 @@ Result<void> write_dockerfile_context(const std::string& text, codec::Sink& out)
 
 /// Whether the first bytes are those of an archive, plain or compressed.
 bool looks_like_archive(std::string_view head);
+bool is_plain_tar(std::string_view head);
 
 }  // namespace proa::cli

@@ -105,9 +105,12 @@ Result<client::Connection> send_build(Invocation& call, client::Client& engine, 
                         return {};
                     },
                     sent);
+            bool packed = TRY(peeked.peek(2)) == "\x1f\x8b";
+            if (!packed && !is_plain_tar(TRY(peeked.peek(512))))
+                return invalid("a context on standard input that is compressed by other than gzip cannot be sent together with named contexts that are directories: decompress it first");
             return send([&](codec::Sink& out) -> Result<void> {
-                auto plain = TRY(codec::decompress_detected(peeked));
-                TRY(codec::copy(*plain, out));
+                auto plain = packed ? codec::zlib_gzip_source(peeked) : nullptr;
+                TRY(codec::copy(plain ? *plain : static_cast<codec::Source&>(peeked), out));
                 return {};
             });
         }

@@ -10,6 +10,11 @@ def tear_down(engine):
     return subprocess.run(engine.command(["--teardown"]), capture_output=True, text=True, timeout=60, check=False)
 
 
+def links_of(engine):
+    links = [line.split(": ")[1] for line in subprocess.check_output(["ip", "-o", "link"], text=True).splitlines()]
+    return [name for name in links if name.startswith(("proa", "br-", "vethp", engine.bridge))]
+
+
 def test_it_stops_containers_and_takes_everything_out_of_the_kernel(private_engine):
     engine = private_engine
     engine.start()
@@ -30,8 +35,7 @@ def test_it_stops_containers_and_takes_everything_out_of_the_kernel(private_engi
     done = tear_down(engine)
     assert done.returncode == 0, done
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
-    links = [line.split(": ")[1] for line in subprocess.check_output(["ip", "-o", "link"], text=True).splitlines()]
-    assert not [name for name in links if name.startswith(("proa", "br-", "vethp", engine.bridge))], links
+    wait_until(lambda: not links_of(engine), 20, "the kernel to end the namespaces and their links")
     assert "proa" not in subprocess.check_output(["nft", "list", "tables"], text=True)
     assert engine.cgroups() == []
     assert engine.directory not in open("/proc/self/mountinfo").read()

@@ -86,10 +86,20 @@ def test_recreated_containers_keep_their_anonymous_volumes(compose, docker, tmp_
     docker("rmi", "prtcompose-keep", check=0)
 
 
+def has_socket(pid):
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            if os.readlink(entry.path).startswith("socket:"):
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
+
+
 def test_events(compose, client_environment, tmp_path):
     with subprocess.Popen(["docker-compose", "-p", "prtcompose", "events", "--json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=dict(client_environment, PYTHONUNBUFFERED="1")) as watcher:
         try:
-            wait_until(lambda: any("socket:" in os.readlink(entry.path) for entry in os.scandir(f"/proc/{watcher.pid}/fd")))
+            wait_until(lambda: has_socket(watcher.pid))
             time.sleep(1)  # the request is under way; nothing tells when it is answered
             compose("up", "-d", "lonely")
             seen = [json.loads(watcher.stdout.readline()) for _ in range(2)]
