@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from support import isolation
 from support.engine import REPOSITORY
 
 pytestmark = pytest.mark.proa
@@ -62,7 +63,7 @@ def base(proa):
     if not os.path.exists(BASE):
         os.makedirs(os.path.dirname(BASE), exist_ok=True)
         # The tests' network namespace reaches no mirror; the machine's does.
-        subprocess.run(["nsenter", "--net=/proc/1/ns/net", f"{REPOSITORY}/tools/base_image.py", "--save", BASE, "python3", "python3-fastapi", "python3-uvicorn"], check=True, timeout=600)
+        isolation.run_outside([f"{REPOSITORY}/tools/base_image.py", "--save", BASE, "python3", "python3-fastapi", "python3-uvicorn"], timeout=600)
     proa("import", "--change", 'CMD ["bash"]', BASE, "python:3")
 
 

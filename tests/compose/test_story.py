@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from support import isolation
 from support.engine import REPOSITORY
 
 PACKAGES = ["python3-fastapi", "uvicorn", "python3-psycopg2", "postgresql"]
@@ -74,7 +75,7 @@ def story_image(engine):
     archive = os.path.join(folder, hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12] + ".tar")
     if not os.path.exists(archive):
         # The session has a network of its own, from which no mirror is reached.
-        subprocess.run(["nsenter", "--net=/proc/1/ns/net", f"{REPOSITORY}/tools/base_image.py", "--save", archive, *PACKAGES], check=True, stdin=subprocess.DEVNULL, timeout=600)
+        isolation.run_outside([f"{REPOSITORY}/tools/base_image.py", "--save", archive, *PACKAGES], stdin=subprocess.DEVNULL, timeout=600)
     with open(archive, "rb") as file:
         subprocess.run([engine.bin + "/proa", "-H", engine.host, "import", "-", "story-base"], stdin=file, check=True, stdout=subprocess.DEVNULL)
     build = os.path.join(folder, "image")

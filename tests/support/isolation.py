@@ -29,8 +29,18 @@ def become_subreaper():
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
+_outside = None  # the network namespace that the session came from
+
+
+def run_outside(command, **options):
+    """subprocess.run() with check, in the network that the session came from: for what a mirror of packages is needed for."""
+    return subprocess.run(command, check=True, preexec_fn=_outside and (lambda: _check(_libc.setns(_outside, CLONE_NEWNET), "setns")), **options)
+
+
 def enter_private_namespaces():
     """Moves this process into new network and mount namespaces, with lo up and /sys showing the new network."""
+    global _outside
+    _outside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     _check(_libc.unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare")
     mount("none", "/", None, MS_REC | MS_SLAVE)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
