@@ -256,6 +256,10 @@ std::vector<std::pair<std::string, docker::EndpointSettings>> endpoints(const Pr
             endpoint.mac_address = settings->mac_address;
             endpoint.gw_priority = settings->gw_priority;
             if (!settings->driver_opts.empty()) endpoint.driver_opts = settings->driver_opts;
+            if (!settings->interface_name.empty()) {
+                if (!endpoint.driver_opts) endpoint.driver_opts.emplace();
+                (*endpoint.driver_opts)["com.docker.network.endpoint.ifname"] = settings->interface_name;
+            }
         }
         if (list.empty() && endpoint.mac_address.empty()) endpoint.mac_address = service.mac_address;
         endpoint.aliases = aliases;
@@ -267,6 +271,8 @@ std::vector<std::pair<std::string, docker::EndpointSettings>> endpoints(const Pr
 
 Result<docker::CreateRequest> create_request(const Project& project, const Service& service, const ContainerTraits& traits, const FindContainers& find,
                                              const Mapping& proxies) {
+    if (service.use_api_socket)
+        return fail(ErrorKind::Unsupported, concat("services.", service.name, ".use_api_socket is not supported: mount the engine's socket by `volumes` instead"));
     docker::CreateRequest request;
     auto& config = request.config;
     config.hostname = service.hostname;

@@ -241,3 +241,15 @@ def test_plan_is_what_up_then_does(project, names):
     wanted = [step for step in steps if step["Action"] != "keep"]
     assert {(step["Action"], step["Name"]) for step in wanted} == {("recreate", "prt-web-1"), ("remove", "prt-web-2")}
     assert [step for step in wanted if step["Action"] == "recreate"][0]["Reasons"] == ["environment"]
+
+
+def test_the_name_of_an_interface(project):
+    project.write("services: {a: {image: busybox, command: sleep 1000, networks: {default: {interface_name: lan7}}}}\n")
+    project("up", "-d")
+    assert " lan7" in project("exec", "-T", "a", "ip", "-o", "link").stdout
+
+
+def test_the_sockets_flag_is_refused_by_name(project, names):
+    project.write("services: {a: {image: busybox, use_api_socket: true}}\n")
+    refused = project("up", "-d", check=1)
+    assert "services.a.use_api_socket is not supported" in refused.stderr and not names()
