@@ -218,7 +218,7 @@ private:
             return {};
         }
         if (fields.has("env")) {
-            result.environment.push_back(concat(fields.get("env"), '=', secret->second));
+            result.secret_environment.push_back(concat(fields.get("env"), '=', secret->second));
             if (target.empty()) return {};
         }
         if (target.empty()) target = "/run/secrets/" + id;

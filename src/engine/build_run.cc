@@ -71,14 +71,14 @@ Result<void> follow_output(BuildContext& build, size_t stage, const container::C
     }
 }
 
-Result<int64_t> run_container(BuildContext& build, size_t stage, const container::ContainerPointer& container) {
+Result<int64_t> run_container(BuildContext& build, size_t stage, const container::ContainerPointer& container, const std::vector<std::string>& secret_environment) {
     auto pair = TRY(os::make_socket_pair(os::SocketType::Stream));
     container::PendingAttach attach;
     attach.stream = std::move(pair.first);
     attach.use_stdout = attach.use_stderr = true;
     container->add_pending_attach(std::move(attach));
     auto waiter = TRY(container->wait_for(container::WaitCondition::NextExit));
-    TRY(start_container(build.parts, container));
+    TRY(start_container(build.parts, container, secret_environment));
     auto shown = follow_output(build, stage, container, pair.second);
     while (!waiter->result()) {
         TRY(os::wait_readable(waiter->ready_fd(), 250));
@@ -146,7 +146,7 @@ Result<std::optional<LayerWriter::Written>> run_step(BuildContext& build, size_t
         auto removed = remove_container(build.parts, container, forced);
         if (removed) build.messages.classic(stage, concat(" ---> Removed intermediate container ", short_id(created.id), "\n"));
     };
-    auto exit_code = run_container(build, stage, container);
+    auto exit_code = run_container(build, stage, container, work.secret_environment);
     if (!exit_code || *exit_code != 0) {
         bool cancelled = !exit_code && exit_code.error().is(ErrorKind::Cancelled);
         if (build.request.force_remove || cancelled) remove();

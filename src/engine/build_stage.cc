@@ -253,6 +253,7 @@ private:
             work.mounts.push_back(std::move(mount));
         }
         work.stubs = mounts.stubs;
+        work.secret_environment = mounts.secret_environment;
         auto arguments = variables_.for_run(environment);
         work.environment = environment;
         for (auto* extra : {&arguments, &mounts.environment}) work.environment.insert(work.environment.end(), extra->begin(), extra->end());

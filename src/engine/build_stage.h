@@ -75,6 +75,7 @@ Result<void> build_stage(BuildContext& build, size_t index, int first_step, int 
 /// One RUN in a container as `run` starts them. Gives the directory tree's changes as a layer, nullopt when there are none.
 struct RunWork {
     std::vector<std::string> words, environment;
+    std::vector<std::string> secret_environment;  ///< as environment, kept in no record
     const dockerfile::Run* run = nullptr;
     std::vector<docker::MountRequest> mounts;
     std::vector<std::string> stubs;  ///< mount points that must leave no trace
@@ -86,7 +87,7 @@ Result<std::optional<store::LayerWriter::Written>> run_step(BuildContext& build,
 /// The mounts of one RUN, resolved; what they need lives as long as this.
 struct ResolvedMounts {
     std::vector<docker::MountRequest> mounts;
-    std::vector<std::string> stubs, environment;
+    std::vector<std::string> stubs, environment, secret_environment;
     std::string key;  ///< what of them belongs to the cache key
     std::vector<build::Cache::Mount> held;
     std::vector<ScratchDirectory> scratch;

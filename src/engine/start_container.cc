@@ -195,8 +195,16 @@ void note_running(const ContainerPointer& container, const Paths& paths, int64_t
     });
 }
 
+Record with_environment(Record record, const std::vector<std::string>& more) {
+    if (more.empty()) return record;
+    auto environment = record.config.env.value_or(std::vector<std::string>());
+    environment.insert(environment.end(), more.begin(), more.end());
+    record.config.env = std::move(environment);
+    return record;
+}
+
 /// With the operation held, of a container that may be started.
-Result<void> attempt_start(Parts& parts, const ContainerPointer& container) {
+Result<void> attempt_start(Parts& parts, const ContainerPointer& container, const std::vector<std::string>& secret_environment) {
     auto record = container->record();
     NetworkAttachment network;
     auto attached = attach_networks(parts, record);
@@ -220,7 +228,7 @@ Result<void> attempt_start(Parts& parts, const ContainerPointer& container) {
     if (auto noted = note_placement(parts, container, network, *profile); !noted) return give_up(std::move(noted).error(), 128);
     auto mounts = attach_mounts(parts, record);
     if (!mounts) return give_up(std::move(mounts).error(), 128);
-    auto plan = make_start_plan(parts, record, network, std::move(*mounts));
+    auto plan = make_start_plan(parts, with_environment(record, secret_environment), network, std::move(*mounts));
     if (!plan) return give_up(std::move(plan).error(), 128);
     auto foreign = prepare_foreign_runtime(parts, record, plan->plan, network);
     if (!foreign) {
@@ -252,11 +260,11 @@ Result<void> attempt_start(Parts& parts, const ContainerPointer& container) {
 }
 
 /// `attempted` tells a start that failed from one that there was no reason for (it runs already, is paused, is being removed).
-Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, bool& attempted) {
+Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, const std::vector<std::string>& secret_environment, bool& attempted) {
     std::unique_lock operation(container->operation());
     TRY(check_startable(container->record()));
     attempted = true;
-    auto started = attempt_start(parts, container);
+    auto started = attempt_start(parts, container, secret_environment);
     if (!started && container->read([](const Record& record) { return record.host_config.auto_remove; })) {
         auto removed = remove_container_locked(parts, container, true);
         if (!removed) log::error(removed.error().message());
@@ -265,14 +273,14 @@ Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, bo
 }
 }  // namespace
 
-Result<void> start_container(Parts& parts, const ContainerPointer& container) {
+Result<void> start_container(Parts& parts, const ContainerPointer& container, const std::vector<std::string>& secret_environment) {
     bool attempted = false;
-    return start_or_remove(parts, container, attempted);
+    return start_or_remove(parts, container, secret_environment, attempted);
 }
 
 void restart_by_policy(Parts& parts, const ContainerPointer& container) {
     bool attempted = false;
-    auto started = start_or_remove(parts, container, attempted);
+    auto started = start_or_remove(parts, container, {}, attempted);
     if (started || !attempted) return;
     log::error(concat("container ", container->id(), " could not be restarted: ", started.error().message()));
     container->notify_exited(container->state().exit_code);

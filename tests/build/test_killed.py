@@ -70,8 +70,8 @@ def test_a_secret_is_nowhere_afterwards_nor_in_other_steps(private_engine):
     engine.load()
     http = Http(engine.socket, "1.45", timeout=60)
     canary = "canary-7d1f0c2b9e"
-    text = "FROM busybox AS a\nRUN --mount=type=secret,id=s test $(wc -c < /run/secrets/s) = 17 && touch /seen && sleep 2\nFROM busybox AS b\n" \
-           "RUN sleep 1; ! grep -l canary[-]7 /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo /run/secrets/* 2>/dev/null | grep -v /self/\nFROM busybox\nCOPY --from=a /seen /\nCOPY --from=b /etc/passwd /b\n"
+    text = "FROM busybox AS a\nRUN --mount=type=secret,id=s test $(wc -c < /run/secrets/s) = 17 && touch /seen && sleep 2\nRUN --mount=type=secret,id=s,env=TOKEN test ${#TOKEN} = 17 && touch /seen-too\nFROM busybox AS b\n" \
+           "RUN sleep 1; ! grep -l canary[-]7 /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo /run/secrets/* 2>/dev/null | grep -v /self/\nFROM busybox\nCOPY --from=a /seen /seen-too /\nCOPY --from=b /etc/passwd /b\n"
     extension = base64.b64encode(json.dumps({"secrets": {"s": base64.b64encode(canary.encode()).decode()}}).encode()).decode()
     built = must_build(http, text, headers=[("X-Proa-Build", extension)])
     assert canary not in built.answer.body.decode()
