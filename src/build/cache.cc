@@ -1,5 +1,9 @@
 #include "build/cache.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
+
 #include "base/id.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -112,6 +116,42 @@ std::vector<CacheRecord> Cache::list() {
     for (auto& record : all)  // builds go on while trees are counted
         if (record.type == kMountType) record.size = static_cast<int64_t>(store::tree_size(concat(directory_, "/mounts/", record.key)).value_or(0));
     return all;
+}
+
+std::optional<StepInputs> Cache::find_inputs(const std::string& place) {
+    auto text = os::read_file(concat(directory_, "/inputs/", place), 64 << 20);
+    return text ? std::optional(StepInputs::parse(*text)) : std::nullopt;
+}
+
+void Cache::put_inputs(const std::string& place, const std::string& key, const StepInputs& inputs) {
+    {
+        std::lock_guard lock(mutex_);
+        auto& written = inputs_written_[place];
+        if (written == key) return;
+        written = key;
+    }
+    auto put = [&]() -> Result<void> {
+        TRY(os::make_directories(directory_ + "/inputs", 0700));
+        return os::replace_file(concat(directory_, "/inputs/", place), inputs.print(), 0600, false);
+    };
+    if (auto done = put(); !done) log::warn(concat("what a step of a build depends on could not be written: ", done.error().message()));
+}
+
+void Cache::tidy_inputs(size_t count) {
+    std::string directory = directory_ + "/inputs";
+    std::vector<std::pair<int64_t, std::string>> files;
+    for (auto& name : os::list_directory(directory).value_or(std::vector<std::string>())) {
+        struct stat st;
+        std::string path = concat(directory, '/', name);
+        if (::lstat(path.c_str(), &st) == 0) files.emplace_back(-st.st_mtim.tv_sec, name);
+    }
+    if (files.size() <= count) return;
+    std::sort(files.begin(), files.end());
+    std::lock_guard lock(mutex_);
+    for (size_t i = count; i < files.size(); i++) {
+        (void)os::remove_file(concat(directory, '/', files[i].second));
+        inputs_written_.erase(files[i].second);
+    }
 }
 
 bool Cache::is_time_to_collect() {

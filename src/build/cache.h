@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "build/step_inputs.h"
 
 namespace proa::build {
 
@@ -40,6 +41,13 @@ public:
     /// Removes a record, or a cache mount that nobody uses now; false when it stays.
     bool remove(const CacheRecord& record);
     std::vector<CacheRecord> list();
+
+    /// What the step at `place` depended on when it was last looked at; nullopt when nobody knows.
+    std::optional<StepInputs> find_inputs(const std::string& place);
+    /// `key` is the step's: equal ones stand for equal inputs.
+    void put_inputs(const std::string& place, const std::string& key, const StepInputs& inputs);
+    /// Keeps the inputs of the `count` steps that were looked at last.
+    void tidy_inputs(size_t count);
 
     /// True at most once in ten minutes.
     bool is_time_to_collect();
@@ -77,6 +85,7 @@ private:
     bool loaded_ = false;
     int64_t collected_ = 0;  // monotonic nanoseconds
     std::map<std::string, CacheRecord> records_;
+    std::map<std::string, std::string> inputs_written_;  // place to the key of what its file holds, as far as this process knows
     std::map<std::string, int> mounts_in_use_;
     std::set<std::string> locked_;
 };

@@ -109,7 +109,7 @@ public:
         if (excluded && !(S_ISDIR(st.st_mode) && options_.excludes->may_include_below(path))) return {};
         if (!path.empty() && options_.hidden && options_.hidden(joined(base_, path), S_ISDIR(st.st_mode))) return {};
         // The top directory's own mode does not come along: contexts that are sent have none.
-        if (!excluded && !path.empty()) TRY(add_head(entry.get(), path, st));
+        if (!excluded && !path.empty()) TRY(add_head(entry.get(), path, st, path));
         if (!S_ISDIR(st.st_mode)) return {};
         os::Fd opened = TRY(os::reopen(entry.get(), O_RDONLY | O_DIRECTORY));
         for (auto& child : TRY(os::list_directory(by_fd(opened.get())))) TRY(add(opened.get(), child, joined(path, child), depth + 1));
@@ -120,7 +120,7 @@ public:
     Result<void> add_file(int entry, const std::string& name) {
         struct stat st;
         if (::fstat(entry, &st) < 0) return fail_errno("stat", name);
-        return add_head(entry, name, st);
+        return add_head(entry, name, st, "");
     }
 
     codec::Digest finish() { return hasher_.finish(); }
@@ -131,7 +131,16 @@ private:
         hasher_.update(text);
     }
 
-    Result<void> add_head(int entry, const std::string& path, const struct stat& st) {
+    /// `shown`: the path that the listener hears.
+    Result<void> add_head(int entry, const std::string& path, const struct stat& st, const std::string& shown) {
+        std::string content;
+        TRY(add_entry(entry, path, st, content));
+        if (options_.listener) options_.listener(shown, concat(st.st_mode, ':', options_.with_owner ? concat(st.st_uid, ':', st.st_gid) : "", ':', content));
+        return {};
+    }
+
+    /// `content`: a link's target or the hash of a file's bytes.
+    Result<void> add_entry(int entry, const std::string& path, const struct stat& st, std::string& content) {
         put(path);
         bool link = S_ISLNK(st.st_mode);
         put(concat(static_cast<uint64_t>(link ? S_IFLNK : st.st_mode)));
@@ -141,7 +150,8 @@ private:
             char target[4096];
             ssize_t length = ::readlinkat(entry, "", target, sizeof target);
             if (length < 0) return fail_errno("readlink", path);
-            put(std::string_view(target, static_cast<size_t>(length)));
+            content.assign(target, static_cast<size_t>(length));
+            put(content);
             return {};
         }
         if (options_.with_attributes) TRY(add_attributes(entry, path));
@@ -151,7 +161,8 @@ private:
         auto known = options_.known ? options_.known->find(st) : std::nullopt;
         FileHashes::Hash hash = known ? *known : TRY_WRAP(std::string_view(path), hash_content(entry));
         if (!known && options_.known) options_.known->remember(st, hash);
-        hasher_.update(std::string_view(hash.data(), hash.size()));
+        content.assign(hash.data(), hash.size());
+        hasher_.update(content);
         return {};
     }
 

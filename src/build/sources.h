@@ -33,6 +33,8 @@ struct HashOptions {
     bool with_attributes = true;  ///< extended attributes, which contexts that are sent do not have
     Hidden hidden = {};
     FileHashes* known = nullptr;  ///< of files that have not changed since
+    /// Told of each entry below a directory (path below the item; "" for an item that is a file): what of it is hashed, in brief.
+    std::function<void(const std::string& path, std::string_view sum)> listener = {};
 };
 /// Path, kind, permission bits, size, content, link targets and attributes of one source; neither times nor (unless asked for) owners.
 Result<codec::Digest> hash_source(const os::RootDirectory& root, const SourceItem& item, const HashOptions& options);

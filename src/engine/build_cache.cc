@@ -144,6 +144,7 @@ void collect_build_cache(Parts& parts) {
     old.filters = *docker::Filters::parse(R"({"unused-for":["1440h"]})");
     old.by_itself = much.by_itself = true;
     much.used_max_bytes = std::max(disk_room(parts).size / 10, kCapMin);
+    parts.builds.tidy_inputs(2000);
     for (auto& options : {old, much})
         if (auto pruned = prune_build_cache(parts, options); !pruned) log::warn(concat("the build cache could not be tidied: ", pruned.error().message()));
 }

@@ -105,13 +105,19 @@ Result<CopySources> gather_sources(BuildContext& build, size_t stage, const dock
     return std::move(gatherer.sources);
 }
 
-Result<std::string> hash_sources(const BuildContext& build, const build::CopyWork& work, size_t count, bool with_owner) {
+Result<std::string> hash_sources(const BuildContext& build, const build::CopyWork& work, size_t count, bool with_owner, build::StepInputs* inputs) {
     codec::Hasher all;
     std::string kind = count > 1 ? "multi" : "file", single;
     for (auto& part : work.parts)
         for (auto& item : part.items) {
             if (count == 1 && item.directory) kind = "dir";
-            auto digest = TRY(build::hash_source(*part.root, item, {&work.excludes, with_owner, part.attributes, part.hidden, part.attributes ? nullptr : build.file_hashes}));
+            build::HashOptions options{&work.excludes, with_owner, part.attributes, part.hidden, part.attributes ? nullptr : build.file_hashes};
+            std::string name = part.as_name.empty() ? item.path : part.as_name;
+            if (inputs)
+                options.listener = [&](const std::string& path, std::string_view sum) {
+                    inputs->add(concat(name, name.empty() || path.empty() ? "" : "/", path), sum);
+                };
+            auto digest = TRY(build::hash_source(*part.root, item, options));
             single = digest.hex();
             all.update(concat(digest.text(), item.directory ? "" : part.as_name, item.kept_path, item.keep_name ? item.path : "", part.unpack, '\n'));
         }

@@ -14,7 +14,7 @@ struct CopySources {
 /// Errors: Docker's "COPY failed: ..." and "ADD failed: ...".
 Result<CopySources> gather_sources(BuildContext& build, size_t stage, const dockerfile::Copy& copy, const dockerfile::Lookup& lookup, build::CopyWork& work);
 
-/// "file:HASH", "dir:HASH" or "multi:HASH" over all `count` sources, as the line of history names them.
-Result<std::string> hash_sources(const BuildContext& build, const build::CopyWork& work, size_t count, bool with_owner);
+/// "file:HASH", "dir:HASH" or "multi:HASH" over all `count` sources, as the line of history names them. `inputs`, if any, gets each file.
+Result<std::string> hash_sources(const BuildContext& build, const build::CopyWork& work, size_t count, bool with_owner, build::StepInputs* inputs = nullptr);
 
 }  // namespace proa::engine

@@ -120,6 +120,8 @@ private:
             TRY(begin_from_image(base, platform));
         }
         if (!state_.image.empty()) (void)keep(state_);
+        base_ = base;
+        base_chain_ = chain(state_);
         auto environment = state_.config.config.env.value_or(std::vector<std::string>());
         if (!build::find_variable(environment, "PATH")) {
             environment.push_back(concat("PATH=", std::string_view(kDefaultPath)));
@@ -158,7 +160,6 @@ private:
         state_.layers = manifest->layers;
         state_.diff_ids = manifest->diff_ids;
         state_.image = image->id;
-        manifest_ = image->manifests.size() == 1 ? Digest() : manifest->digest;
         return {};
     }
 
@@ -179,6 +180,8 @@ private:
 
     Result<void> step(const Command& command) {
         history_tells_all_ = true;
+        std::string place = concat(build_.request.directory, '\n', repositories(), '\n', current_.stage_name, '\n', command.original);
+        place_ = key_of(concat("place\n", place, '\n', ++occurrences_[place]));
         auto environment = state_.config.config.env.value_or(std::vector<std::string>());
         dockerfile::Lookup lookup = [&](std::string_view name) { return variables_.lookup(name, environment); };
         if (auto* arg = std::get_if<dockerfile::Arg>(&command.what)) return declare(*arg, lookup);
@@ -188,7 +191,7 @@ private:
             return change_directory(TRY(dockerfile::expand(workdir->path, lookup, build_.program.escape)));
         StageState before = state_;
         auto configured = TRY(build::configure(command, state_.config, command_set_, lookup, build_.program.escape));
-        return commit(before, build::history_text(state_.config, configured.summary), "", [](auto&) { return std::optional<store::LayerWriter::Written>(); });
+        return commit_configuration(before, configured.summary);
     }
 
     Result<void> declare(const dockerfile::Arg& arg, const dockerfile::Lookup& lookup) {
@@ -199,16 +202,26 @@ private:
             variables_.declare(name, value);
             summary += concat(' ', name, value ? "=" : "", value.value_or(""));
         }
-        StageState before = state_;
-        return commit(before, build::history_text(state_.config, summary), "", [](auto&) { return std::optional<store::LayerWriter::Written>(); });
+        return commit_configuration(state_, summary);
+    }
+
+    /// The end of a step that changes no files.
+    Result<void> commit_configuration(const StageState& before, const std::string& summary) {
+        std::string created_by = build::history_text(state_.config, summary);
+        build::StepInputs inputs;
+        inputs.add("the instruction", created_by);
+        return commit(StageState(before), created_by, "", std::move(inputs), [](auto&) { return std::optional<store::LayerWriter::Written>(); });
     }
 
     Result<void> change_directory(const std::string& given) {
         StageState before = state_;
         std::string path = build::working_directory(state_.config.config.working_dir, given);
         state_.config.config.working_dir = path;
+        build::StepInputs inputs;
+        inputs.add("the directory", path);
+        inputs.add("USER", state_.config.config.user);
         return commit(before, build::history_text(state_.config, concat("WORKDIR ", path)), concat("workdir\n", path, '\n', state_.config.config.user),
-                      [&](store::Lease& lease) { return make_directory(lease, path); });
+                      std::move(inputs), [&](store::Lease& lease) { return make_directory(lease, path); });
     }
 
     Result<std::optional<store::LayerWriter::Written>> make_directory(store::Lease& lease, const std::string& path) {
@@ -268,10 +281,35 @@ private:
         key += script;
         history_tells_all_ = mounts.key.empty() && script.empty() && run.network.empty() && run.security.empty();
         for (auto& word : work.words) key += concat(word.size(), ':', word);
-        return commit(before, created_by, key, [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
+        auto inputs = run_inputs(run, work, arguments, environment, mounts.key, script);
+        return commit(before, created_by, key, std::move(inputs), [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
             if (state_.image.empty()) TRY(materialise());  // containers are made of images
             return run_step(build_, index_, lease, state_, work);
         });
+    }
+
+    build::StepInputs run_inputs(const dockerfile::Run& run, const RunWork& work, const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& environment, const std::string& mounts, const std::string& script) const {
+        build::StepInputs inputs;
+        inputs.add("the command", join(work.words, std::string_view("\0", 1)));
+        if (!script.empty()) inputs.add("the script", script);
+        for (auto& [kind, variables] : {std::pair("ARG ", &arguments), std::pair("ENV ", &environment)})
+            for (auto& variable : *variables) inputs.add(kind + variable.substr(0, variable.find('=')), variable);
+        inputs.add("USER", state_.config.config.user);
+        inputs.add("WORKDIR", state_.config.config.working_dir);
+        inputs.add("--network", run.network);
+        inputs.add("--security", run.security);
+        std::string mount, sums;
+        for (auto& line : split(mounts + "mount ", '\n')) {  // "mount TEXT", then the hashes of what it shows
+            if (!line.starts_with("mount ")) {
+                sums += line;
+                continue;
+            }
+            if (!mount.empty()) inputs.add("--mount=" + mount, sums);
+            mount = line.substr(6);
+            sums.clear();
+        }
+        return inputs;
     }
 
     /// `script` is what the command's file holds, when it is one.
@@ -320,12 +358,17 @@ private:
         if (count > 1 && !directory)
             return fail(ErrorKind::InvalidArgument,
                         concat("When using ", name, " with more than one source file, the destination must be a directory and end with a /"));
-        std::string hash = TRY(hash_sources(build_, work, count, !copy.from.empty()));
+        build::StepInputs inputs;
+        for (auto& [option, value] : {std::pair("--chown", chown), std::pair("--chmod", chmod), std::pair("--exclude", join(excludes, "\n"))})
+            inputs.add(option, value);
+        inputs.add("the destination", work.destination);
+        inputs.add("SHELL", join(build::shell_of(state_.config), " "));
+        std::string hash = TRY(hash_sources(build_, work, count, !copy.from.empty(), &inputs));
         std::string created_by = concat(join(build::shell_of(state_.config), " "), " #(nop) ", name, ' ', chown.empty() ? "" : concat("--chown=", chown, ' '),
                                         chmod.empty() ? "" : concat("--chmod=", chmod, ' '), hash, " in ", work.destination, ' ');
         std::string key =
             concat("copy\n", created_by, '\n', copy.parents, copy.from.empty(), copy.unpack ? (*copy.unpack ? "u" : "n") : "", '\n', join(excludes, "\n"));
-        return commit(before, created_by, key, [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
+        return commit(before, created_by, key, std::move(inputs), [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
             ScratchDirectory scratch = TRY(ScratchDirectory::make(build_.scratch));
             auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path()));
             if (!chown.empty()) work.owner = TRY(build::find_owner(chown, root.root()));
@@ -358,23 +401,41 @@ private:
 
     /// The end of a step: its image from the cache, or made. `files_key` is empty for steps that change no files; else two steps of equal
     /// key on equal layers give equal layers, whatever else the images say.
-    Result<void> commit(const StageState& before, const std::string& created_by, const std::string& files_key, const MakeLayer& make) {
+    /// `inputs`: what the step depends on, but for the files below it.
+    Result<void> commit(const StageState& before, const std::string& created_by, const std::string& files_key, build::StepInputs inputs,
+                        const MakeLayer& make) {
         std::string epoch = build_.epoch ? concat("epoch ", *build_.epoch) : "";
         std::string exact = key_of(concat("step\n", before.image.text(), '\n', created_by, '\n', files_key, '\n', configuration_text(), '\n', epoch));
         std::string loose = files_key.empty() ? "" : key_of(concat("files\n", chain(before), '\n', files_key, '\n', epoch));
-        if (cache_allowed()) {
-            if (TRY(take_cached(before, created_by, exact, loose))) return {};
-        } else {
-            explain("Not from the cache: it was not to be used");
-        }
+        if (build_.epoch) inputs.add("SOURCE_DATE_EPOCH", epoch);
+        inputs.add("the image " + base_, base_chain_);
+        inputs.add("what the steps before it made", loose.empty() ? before.image.text() : chain(before));
+        bool hit = cache_allowed() && TRY(take_cached(before, created_by, exact, loose));
+        if (!hit && build_.request.explain) explain_miss(inputs);
+        build_.parts.builds.put_inputs(place_, loose.empty() ? exact : loose, inputs);
+        if (hit) return {};
         state_with_parent(before);
         auto layer = TRY(make(lease_));
-        TRY(finish(before, created_by, layer ? std::optional(std::pair(store::layer_descriptor(*layer), layer->diff_id)) : std::nullopt, step_time(),
-                   files_key.empty()));
+        TRY(finish(before, created_by, layer ? std::optional(std::pair(store::layer_descriptor(*layer), layer->diff_id)) : std::nullopt, step_time()));
         // The size is counted once.
         remember(exact, created_by, layer.has_value(), 0);
         if (!loose.empty()) remember(loose, created_by, layer.has_value(), layer ? static_cast<int64_t>(layer->size) : 0);
         return {};
+    }
+
+    void explain_miss(const build::StepInputs& inputs) {
+        if (!cache_allowed()) return explain("Not from the cache: it was not to be used");
+        auto earlier = build_.parts.builds.find_inputs(place_);
+        if (!earlier) return explain("Not from the cache: no earlier build had this step");
+        explain(concat("Not from the cache: ", inputs.first_difference(*earlier).value_or("what it made before is gone")));
+    }
+
+    /// The names of the image, without tags: a build of the same Dockerfile may give another one each time.
+    std::string repositories() const {
+        std::string text;
+        for (auto& tag : build_.request.tags)
+            if (auto reference = oci::Reference::parse(tag)) text += reference->familiar_name() + " ";
+        return text;
     }
 
     /// What the step's image will be configured with.
@@ -418,24 +479,16 @@ private:
                 return true;
             }
         }
-        if (loose.empty()) {
-            explain(record ? "Not from the cache: its image is gone" : "Not from the cache: the step was not done on this image before");
-            return false;
-        }
+        if (loose.empty()) return false;
         record = cache.find(loose);
         auto image = record ? build_.parts.images.find(Digest::parse(record->image).value_or(Digest())) : nullptr;
         auto* manifest = image ? image->manifest() : nullptr;
-        if (!manifest || !manifest->available || (record->layer && manifest->layers.empty())) {
-            explain(record ? "Not from the cache: the image with its files is gone"
-                           : "Not from the cache: the command, its variables, its sources or the files below it differ from all before");
-            return false;
-        }
+        if (!manifest || !manifest->available || (record->layer && manifest->layers.empty())) return false;
         std::optional<std::pair<oci::Descriptor, Digest>> layer;
         if (record->layer) layer.emplace(manifest->layers.back(), manifest->diff_ids.back());
         if (layer && !lease_.keep_blob(Digest::parse(layer->first.digest).value_or(Digest()))) return false;
         state_with_parent(before);
-        TRY(finish(before, created_by, layer, manifest->config.history.empty() ? step_time() : manifest->config.history.back().created.value_or(step_time()),
-                   false));
+        TRY(finish(before, created_by, layer, manifest->config.history.empty() ? step_time() : manifest->config.history.back().created.value_or(step_time())));
         cache.touch(loose);
         remember(exact, created_by, record->layer, 0);
         say_cached();
@@ -479,7 +532,7 @@ private:
                 if (!lease_.keep_blob(Digest::parse(layer->first.digest).value_or(Digest()))) continue;
             }
             state_with_parent(before);
-            TRY(finish(before, created_by, layer, history[at].created.value_or(step_time()), false));
+            TRY(finish(before, created_by, layer, history[at].created.value_or(step_time())));
             say_cached();
             explain(concat("From the cache: the step stands in the history of ", name));
             return true;
@@ -488,8 +541,7 @@ private:
     }
 
     /// Makes the step's image out of the current configuration, the layers before and the new one.
-    Result<void> finish(const StageState& before, const std::string& created_by, const std::optional<std::pair<oci::Descriptor, Digest>>& layer, Time when,
-                        bool) {
+    Result<void> finish(const StageState& before, const std::string& created_by, const std::optional<std::pair<oci::Descriptor, Digest>>& layer, Time when) {
         if (layer) {
             state_.layers.push_back(layer->first);
             state_.diff_ids.push_back(layer->second);
@@ -540,7 +592,9 @@ private:
     store::Lease lease_;
     build::Variables variables_;
     StageState state_;
-    Digest manifest_;
+    std::string base_, base_chain_;           ///< the image that the stage starts from
+    std::string place_;                       ///< where the current step stands, whatever it depends on
+    std::map<std::string, int> occurrences_;  ///< of equal instructions
     bool command_set_ = false;
 };
 }  // namespace

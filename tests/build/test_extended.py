@@ -2,6 +2,7 @@
 import base64
 import json
 import re
+import time
 
 import pytest
 
@@ -141,10 +142,26 @@ def test_a_label_before_a_command_keeps_its_files(api, name):
 
 
 def test_says_why(api, name):
-    first = must_build(api, f"FROM busybox\nRUN echo {name}\n", headers=extension(explain=True))
-    assert "Not from the cache: " in first.text
-    second = must_build(api, f"FROM busybox\nRUN echo {name}\n", headers=extension(explain=True))
-    assert "From the cache: " in second.text
+    def reasons(text, files=None, **arguments):
+        built = must_build(api, text, files, headers=extension(explain=True), t=f"{name}:{time.time_ns()}", **arguments)
+        return [line.partition(" ---> ")[2] for line in built.text.splitlines() if "he cache: " in line]
+
+    text = "FROM busybox\nARG VERSION=1\nENV MODE=a\nRUN echo $VERSION > /v\nCOPY --chmod=644 app /app/\nRUN --mount=type=bind,source=requirements.txt,target=/r cat /r > /out\n"
+    files = {"app/main.py": "1", "app/lib/util.py": "2", "requirements.txt": "x"}
+    assert set(reasons(text, files)) == {"Not from the cache: no earlier build had this step"}
+    assert set(reasons(text, files)) == {"From the cache: nothing that the step depends on has changed"}
+    assert reasons(text, {**files, "app/lib/util.py": "3"})[3:] == [
+        "Not from the cache: app/lib/util.py has changed", "Not from the cache: what the steps before it made has changed"]
+    assert reasons(text, {**files, "app/new.py": ""})[3] == "Not from the cache: app/lib/util.py has changed"
+    assert reasons(text, {**files, "app/extra.py": "", "app/new.py": ""})[3] == "Not from the cache: app/extra.py is new"
+    assert reasons(text, files)[3].startswith("From the cache: ")
+    assert reasons(text, {**files, "requirements.txt": "y"})[3:] == [
+        "From the cache: nothing that the step depends on has changed", "Not from the cache: --mount=type=bind,source=requirements.txt,target=/r has changed"]
+    assert reasons(text, files, buildargs=json.dumps({"VERSION": "2"}))[:3] == [
+        "From the cache: nothing that the step depends on has changed"] * 2 + ["Not from the cache: ARG VERSION has changed"]
+    reasons(text, files)
+    assert "Not from the cache: ENV MODE has changed" in reasons(text.replace("MODE=a", "MODE=b"), files)
+    assert reasons(text, files, nocache=1)[0] == "Not from the cache: it was not to be used"
 
 
 def test_platform_arguments(api):
