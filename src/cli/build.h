@@ -46,6 +46,7 @@ public:
 
 private:
     Result<void> pull(const std::string& reference);
+    Result<void> pull_stage(const std::string& reference);
     Result<void> load(const std::string& directory);
     Session& session_;
     client::Client& engine_;

@@ -14,7 +14,7 @@
 #include "schema/oci/reference.h"
 
 // Steps of other machines' builds. An image's history tells its steps, so a cache is images: the built one (inline, registry), or those of all
-// stages in one archive (local).
+// stages, in one archive (local) or under tags beside the last one's (registry).
 namespace proa::cli {
 
 namespace {
@@ -45,7 +45,6 @@ Result<BuildCachePlace> parse_place(const std::string& text, bool source) {
     if (place.type == "inline" && !source) return place;
     if (place.type == "registry") {
         if (reference.empty()) return invalid("registry cache requires ref");
-        if (place.all_stages) return invalid("mode=max of a registry cache is not supported by this engine: a local cache holds all stages");
         place.place = reference;
     } else if (place.type == "local") {
         if (directory.empty()) return invalid(source ? "local cache importer requires src" : "dest is required for local cache");
@@ -77,8 +76,16 @@ Result<void> read_messages(client::Connection& answer, const std::function<void(
 
 bool has_image(client::Client& engine, const std::string& name) { return engine.json({.path = concat("/images/", name, "/json")}).has_value(); }
 
-Result<void> push_cache(Session& session, client::Client& engine, const std::string& text, const std::string& image) {
+/// Where a registry cache keeps the image of the stage `number` stages before the last one. Formats: docs/formats/build-cache.md
+Result<oci::Reference> place_of_stage(const std::string& text, size_t number) {
     auto reference = TRY(oci::Reference::parse(text)).with_default_tag();
+    if (number == 0) return reference;
+    if (!reference.digest.empty()) return fail(ErrorKind::NotFound, concat(text, " names one image"));
+    reference.tag += concat("-stage-", number);
+    return reference;
+}
+
+Result<void> push_stage(Session& session, client::Client& engine, const oci::Reference& reference, const std::string& image) {
     if (!reference.digest.empty()) return invalid("cannot push a digest reference");
     std::string name = reference.familiar();
     bool was_there = has_image(engine, name);
@@ -89,6 +96,13 @@ Result<void> push_cache(Session& session, client::Client& engine, const std::str
     }();
     if (!was_there) (void)engine.text({.method = "DELETE", .path = concat("/images/", name), .query = {{"noprune", "1"}}});  // the push matters, not the name
     return pushed;
+}
+
+/// `stages`: the last one is what was built.
+Result<void> push_cache(Session& session, client::Client& engine, const std::string& text, const std::vector<std::string>& stages) {
+    for (size_t number = stages.size(); number-- > 0;)  // the last one last: who finds it finds them all
+        TRY(push_stage(session, engine, TRY(place_of_stage(text, number)), stages[stages.size() - 1 - number]));
+    return {};
 }
 
 Result<void> save_cache(client::Client& engine, const std::string& directory, const std::vector<std::string>& images) {
@@ -104,6 +118,14 @@ Result<std::vector<BuildCachePlace>> parse_cache_sources(const std::vector<std::
 Result<std::vector<BuildCachePlace>> parse_cache_targets(const std::vector<std::string>& texts) { return parse_places(texts, false); }
 
 Result<void> ImportedCaches::pull(const std::string& reference) {
+    TRY(pull_stage(reference));
+    for (size_t number = 1;; number++) {
+        auto place = place_of_stage(reference, number);
+        if (!place || !pull_stage(place->familiar())) return {};
+    }
+}
+
+Result<void> ImportedCaches::pull_stage(const std::string& reference) {
     if (has_image(engine_, reference)) {
         images_.push_back(reference);
         return {};
@@ -148,8 +170,9 @@ ImportedCaches::~ImportedCaches() {
 Result<void> export_caches(Session& session, client::Client& engine, const std::vector<BuildCachePlace>& targets, const std::vector<std::string>& stages) {
     for (auto& target : targets) {
         Result<void> done;
-        if (target.type == "registry") done = push_cache(session, engine, target.place, stages.back());
-        if (target.type == "local") done = save_cache(engine, target.place, target.all_stages ? stages : std::vector{stages.back()});
+        auto chosen = target.all_stages ? stages : std::vector{stages.back()};
+        if (target.type == "registry") done = push_cache(session, engine, target.place, chosen);
+        if (target.type == "local") done = save_cache(engine, target.place, chosen);
         if (done) continue;
         if (!target.ignore_errors) return fail(std::move(done).error().wrap(concat("error writing cache to ", target.place)));
         put_error_line(concat("WARNING: error writing cache to ", target.place, ": ", done.error().message()));

@@ -102,9 +102,21 @@ def test_registry_cache(proa, registry, name):
     assert registry.address not in proa("images").stdout
 
 
+def test_registry_cache_of_all_stages(proa, registry, name):
+    reference = f"{registry.address}/cache/{name}"
+    proa.write(Dockerfile=f"FROM busybox AS a\nRUN echo {name}; date +%N > /a\nFROM busybox AS b\nRUN echo b-{name}; date +%N > /b\nFROM busybox\nCOPY --from=a /a /\nCOPY --from=b /b /\n")
+    proa("build", "-t", name, "--cache-to", f"type=registry,ref={reference},mode=max", ".")
+    first = proa.show(name, "cat", "/a", "/b")
+    proa("rmi", name)
+    proa("builder", "prune", "-af")
+    assert proa("build", "-t", name, "--cache-from", reference, ".").stdout.count("Using cache") == 4
+    assert proa.show(name, "cat", "/a", "/b") == first
+    assert registry.address not in proa("images").stdout
+
+
 @pytest.mark.parametrize("flag, words", [
     ("--cache-to=type=registry", "requires ref"), ("--cache-to=type=gha", "unknown cache exporter: \"gha\""), ("--cache-from=type=local", "requires src"),
-    ("--cache-to=type=registry,ref=x,mode=max", "mode=max"), ("--cache-from=type=registry,ref=x,other=1", "other=1"), ("--output=type=local", "dest is required"),
+    ("--cache-to=type=registry,ref=x,mode=most", "mode=most"), ("--cache-from=type=registry,ref=x,other=1", "other=1"), ("--output=type=local", "dest is required"),
     ("--output=type=image,unpack=true", "unpack=true"), ("--output=type=nope", "unsupported output type \"nope\""), ("--progress=nope", "invalid progress mode nope"), ("--push", "tag is needed"),
 ])
 def test_what_is_not_known_is_refused_by_name(proa, flag, words):
