@@ -2,6 +2,7 @@
 #include "api/routes.h"
 #include "engine/build_cache.h"
 #include "engine/build_image.h"
+#include "engine/build_mount_archives.h"
 
 namespace proa::api {
 
@@ -169,11 +170,25 @@ Result<void> prune(Call& call, Parts& parts) {
     return call.respond_json(200, json::print(answer));
 }
 
+Result<void> export_mount(Call& call, Parts& parts) {
+    codec::FunctionSink chunks([&](std::string_view bytes) { return call.exchange().write_chunk(bytes); });
+    TRY(engine::export_build_mount(parts, call.text("id"), [&] { return call.begin_stream("application/x-tar"); }, chunks));
+    return call.exchange().end_stream();
+}
+
+Result<void> import_mount(Call& call, Parts& parts) {
+    BodySource body(call.exchange());
+    TRY(engine::import_build_mount(parts, call.text("id"), body, [&] { return !call.exchange().client_gone(); }));
+    return call.respond_empty(204);
+}
+
 }  // namespace
 
 void add_build_routes(Router& router, Parts& parts) {
     router.post("/build", [&parts](Call& call) { return build(call, parts); });
     router.post("/build/prune", [&parts](Call& call) { return prune(call, parts); });
+    router.get("/build/mounts/export", [&parts](Call& call) { return export_mount(call, parts); });
+    router.post("/build/mounts/import", [&parts](Call& call) { return import_mount(call, parts); });
     router.post("/build/cancel", [](Call& call) -> Result<void> {
         if (call.text("id").empty()) return invalid("build ID not provided");
         return call.respond_empty(200);  // builds end with their connection; one of that name there is none

@@ -163,6 +163,11 @@ bool Cache::is_time_to_collect() {
     return true;
 }
 
+bool Cache::has_mount(const std::string& id) {
+    auto record = find(std::string(codec::Digest::of(id).hex()));
+    return record && record->type == kMountType;
+}
+
 Result<Cache::Mount> Cache::mount(const std::string& id, Sharing sharing, const std::function<bool()>& go_on) {
     std::unique_lock lock(mutex_);
     load();

@@ -42,6 +42,8 @@ public:
     bool remove(const CacheRecord& record);
     std::vector<CacheRecord> list();
 
+    bool has_mount(const std::string& id);
+
     /// What the step at `place` depended on when it was last looked at; nullopt when nobody knows.
     std::optional<StepInputs> find_inputs(const std::string& place);
     /// `key` is the step's: equal ones stand for equal inputs.

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/commands.h"
+#include "cli/file_transfer.h"
 #include "cli/table.h"
 #include "cli/units.h"
 
@@ -119,8 +120,27 @@ Result<int> usage(Invocation& call) {
     put(concat("Reclaimable:\t", human_size(reclaimable, 4), "\nTotal:\t\t", human_size(shared + own, 4), "\n"));
     return 0;
 }
+Result<int> export_mount(Invocation& call) {
+    TRY(export_archive(call, {.path = "/build/mounts/export", .query = {{"id", call.arguments[0]}}}));
+    return 0;
+}
+
+Result<int> import_mount(Invocation& call) {
+    TRY(import_archive(call, {.method = "POST", .path = "/build/mounts/import", .query = {{"id", call.arguments[0]}}}));
+    return 0;
+}
 }  // namespace
 
+const Command kBuilderExport = {
+    "[OPTIONS] CACHE_MOUNT",
+    "Write the content of a cache mount as a tar archive (proa only)",
+    kArchiveOutputFlags,
+    exactly(1),
+    export_mount,
+    true,
+    "Write the content of a cache mount, as RUN --mount=type=cache,id=CACHE_MOUNT uses it, as a tar archive. Without an id a mount has its target as id."};
+const Command kBuilderImport = {"[OPTIONS] CACHE_MOUNT", "Give a cache mount the content of a tar archive (proa only)", kArchiveInputFlags, exactly(1),
+                                import_mount};
 const Command kBuilderPrune = {"", "Remove build cache", kPruneFlags, kNoArguments, prune};
 const Command kBuilderUsage = {"[OPTIONS]", "Disk usage of the build cache", kUsageFlags, kNoArguments, usage};
 

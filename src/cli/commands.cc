@@ -79,6 +79,8 @@ std::span<const Place> places() {
         {"", {"why"}, &kWhy},
         {"", {"completion"}, &kCompletion},
         {"builder", {"build"}, &kBuild},
+        {"builder", {"export"}, &kBuilderExport},
+        {"builder", {"import"}, &kBuilderImport},
         {"builder", {"prune"}, &kBuilderPrune},
         {"builder", {"du"}, &kBuilderUsage},
         {"compose", {"config", "convert"}, &kComposeConfig},

@@ -4,7 +4,7 @@
 // All commands, each defined in the file of its name.
 namespace proa::cli {
 
-extern const Command kAttach, kBuild, kBuilderPrune, kBuilderUsage, kCommit, kContextCreate, kContextExport, kContextImport, kContextInspect, kContextList, kContextRemove,
+extern const Command kAttach, kBuild, kBuilderExport, kBuilderImport, kBuilderPrune, kBuilderUsage, kCommit, kContextCreate, kContextExport, kContextImport, kContextInspect, kContextList, kContextRemove,
     kContextShow, kContextUpdate, kContextUse, kContainerInspect, kContainerPrune, kCopy, kCreate, kDialStdio, kDiff, kEvents, kExec, kExport, kHistory,
     kImageInspect, kImagePrune, kImages, kImport, kInfo, kInspect, kKill, kLoad, kLogin, kLogout, kLogs, kManifestAnnotate, kManifestCreate, kManifestInspect,
     kManifestPush, kManifestRemove, kNetworkConnect, kNetworkCreate, kNetworkDisconnect, kNetworkInspect, kNetworkList, kNetworkPrune, kNetworkRemove, kPause,

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/commands.h"
 #include "os/file.h"
 
 namespace proa::cli {
@@ -68,5 +69,29 @@ Result<void> receive_file(client::Connection& answer, const std::string& path) {
         return fail(got ? written.error() : got.error());
     }
 }
+
+Result<void> export_archive(Invocation& call, const client::Call& request) {
+    std::string path = call.flags.text("output");
+    if (path.empty() && ::isatty(STDOUT_FILENO))
+        return fail(ErrorKind::InvalidArgument, "cowardly refusing to export to a terminal. Use the -o flag or redirect");
+    if (!path.empty()) TRY(check_output_path(path));
+    client::Client& engine = *TRY(ready_engine(call));
+    auto answer = TRY(engine.stream(request));
+    return receive_file(answer, path);
+}
+
+Result<std::string> import_archive(Invocation& call, client::Call request) {
+    std::string path = call.flags.text("input");
+    if (path.empty() && ::isatty(STDIN_FILENO)) return fail(ErrorKind::InvalidArgument, "requested import from stdin, but stdin is empty");
+    os::Fd input = TRY(open_input(path.empty() ? "-" : path));
+    client::Client& engine = *TRY(ready_engine(call));
+    request.chunked = true;
+    request.content_type = "application/x-tar";
+    auto answer = TRY(send_file(engine, request, input.get()));
+    return answer.read_body();
+}
+
+const Flag kArchiveOutputFlags[1] = {{"output", 'o', FlagType::String, "Write to a file, instead of STDOUT"}};
+const Flag kArchiveInputFlags[1] = {{"input", 'i', FlagType::String, "Read from tar archive file, instead of STDIN"}};
 
 }  // namespace proa::cli

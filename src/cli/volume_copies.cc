@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/file_transfer.h"
@@ -13,7 +11,8 @@ Result<int> post(Invocation& call, const char* verb, const std::string& target) 
     client::Client& engine = *TRY(ready_engine(call));
     json::Object body;
     if (!target.empty()) body.set("Name", target);
-    json::Value answer = TRY(engine.json({.method = "POST", .path = concat("/volumes/", call.arguments[0], '/', std::string_view(verb)), .body = json::Value(std::move(body))}));
+    json::Value answer =
+        TRY(engine.json({.method = "POST", .path = concat("/volumes/", call.arguments[0], '/', std::string_view(verb)), .body = json::Value(std::move(body))}));
     put_line(answer["Name"].as_string());
     return 0;
 }
@@ -23,36 +22,31 @@ Result<int> clone(Invocation& call) { return post(call, "clone", call.arguments[
 Result<int> rename(Invocation& call) { return post(call, "rename", call.arguments[1]); }
 
 Result<int> export_volume(Invocation& call) {
-    std::string path = call.flags.text("output");
-    if (path.empty() && ::isatty(STDOUT_FILENO)) return fail(ErrorKind::InvalidArgument, "cowardly refusing to export to a terminal. Use the -o flag or redirect");
-    if (!path.empty()) TRY(check_output_path(path));
-    client::Client& engine = *TRY(ready_engine(call));
-    auto answer = TRY(engine.stream({.path = concat("/volumes/", call.arguments[0], "/export")}));
-    TRY(receive_file(answer, path));
+    TRY(export_archive(call, {.path = concat("/volumes/", call.arguments[0], "/export")}));
     return 0;
 }
 
 Result<int> import_volume(Invocation& call) {
-    std::string path = call.flags.text("input");
-    if (path.empty() && ::isatty(STDIN_FILENO)) return fail(ErrorKind::InvalidArgument, "requested import from stdin, but stdin is empty");
-    os::Fd input = TRY(open_input(path.empty() ? "-" : path));
-    client::Client& engine = *TRY(ready_engine(call));
-    client::Call request{.method = "POST", .path = concat("/volumes/", call.arguments[0], "/import"), .chunked = true, .content_type = "application/x-tar"};
-    auto answer = TRY(send_file(engine, request, input.get()));
-    put_line(TRY(json::parse(TRY(answer.read_body())))["Name"].as_string());
+    std::string answer = TRY(import_archive(call, {.method = "POST", .path = concat("/volumes/", call.arguments[0], "/import")}));
+    put_line(TRY(json::parse(answer))["Name"].as_string());
     return 0;
 }
-
-const Flag kExportFlags[] = {{"output", 'o', FlagType::String, "Write to a file, instead of STDOUT"}};
-const Flag kImportFlags[] = {{"input", 'i', FlagType::String, "Read from tar archive file, instead of STDIN"}};
 }  // namespace
 
-const Command kVolumeSnapshot = {"VOLUME [SNAPSHOT]", "Copy a volume as it is now (proa only)", {}, Arity{1, 2}, snapshot, true,
-                                 "Copy a volume as it is now into a new one, named VOLUME-DATE-TIME unless a name is given. Where the file system can, content is shared until it changes."};
+const Command kVolumeSnapshot = {
+    "VOLUME [SNAPSHOT]",
+    "Copy a volume as it is now (proa only)",
+    {},
+    Arity{1, 2},
+    snapshot,
+    true,
+    "Copy a volume as it is now into a new one, named VOLUME-DATE-TIME unless a name is given. Where the file system can, content is shared until it changes."};
 const Command kVolumeClone = {"VOLUME NEW_VOLUME", "Copy a volume with its labels (proa only)", {}, exactly(2), clone};
 const Command kVolumeRename = {"VOLUME NEW_NAME", "Rename a volume that no container uses (proa only)", {}, exactly(2), rename};
 
-const Command kVolumeExport = {"[OPTIONS] VOLUME", "Write the content of a volume as a tar archive (proa only)", kExportFlags, exactly(1), export_volume};
-const Command kVolumeImport = {"[OPTIONS] NEW_VOLUME", "Create a volume with the content of a tar archive (proa only)", kImportFlags, exactly(1), import_volume};
+const Command kVolumeExport = {"[OPTIONS] VOLUME", "Write the content of a volume as a tar archive (proa only)", kArchiveOutputFlags, exactly(1),
+                               export_volume};
+const Command kVolumeImport = {"[OPTIONS] NEW_VOLUME", "Create a volume with the content of a tar archive (proa only)", kArchiveInputFlags, exactly(1),
+                               import_volume};
 
 }  // namespace proa::cli

@@ -25,7 +25,6 @@ namespace proa::engine {
 namespace {
 using dockerfile::Program;
 
-std::string scratch_root(const Parts& parts) { return parts.paths.data_root + "/builds"; }
 
 // --- which stages, in which order ---
 
@@ -173,6 +172,7 @@ ScratchDirectory::~ScratchDirectory() {
     if (!removed) log::warn(concat("a directory of a build could not be removed: ", removed.error().message()));
 }
 
+std::string builds_root(const Parts& parts) { return parts.paths.data_root + "/builds"; }
 std::string secrets_root(const Parts& parts) { return parts.paths.exec_root + "/build-secrets"; }
 
 std::string context_name(std::string_view text) {
@@ -247,8 +247,8 @@ Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Sourc
     auto tags = TRY(parse_tags(request.tags));
     oci::Platform platform = request.platform.empty() ? oci::Platform::host() : TRY(oci::Platform::parse(request.platform));
     auto epoch = TRY(epoch_of(request));
-    TRY(os::make_directories(scratch_root(parts), 0700));
-    ScratchDirectory scratch = TRY(ScratchDirectory::make(scratch_root(parts)));
+    TRY(os::make_directories(builds_root(parts), 0700));
+    ScratchDirectory scratch = TRY(ScratchDirectory::make(builds_root(parts)));
     BuildFiles context = TRY(read_build_files(parts, request, body, scratch.path(), listener));
     auto& named = context.named;
     auto document = TRY(dockerfile::parse(context.dockerfile));
@@ -306,8 +306,8 @@ Result<void> build_image(Parts& parts, const BuildRequest& request, codec::Sourc
 }
 
 void sweep_builds(Parts& parts) {
-    for (auto& build : os::list_directory(scratch_root(parts)).value_or(std::vector<std::string>()))
-        for (auto& id : os::list_directory(concat(scratch_root(parts), '/', build, "/containers")).value_or(std::vector<std::string>())) {
+    for (auto& build : os::list_directory(builds_root(parts)).value_or(std::vector<std::string>()))
+        for (auto& id : os::list_directory(concat(builds_root(parts), '/', build, "/containers")).value_or(std::vector<std::string>())) {
             auto container = parts.containers.find(id);
             if (!container) continue;
             RemoveOptions forced;
@@ -315,7 +315,7 @@ void sweep_builds(Parts& parts) {
             auto removed = remove_container(parts, *container, forced);
             if (!removed) log::warn(concat("the container of a build that was cut short stays: ", removed.error().message()));
         }
-    for (auto& place : {scratch_root(parts), secrets_root(parts)})
+    for (auto& place : {builds_root(parts), secrets_root(parts)})
         if (auto removed = os::remove_tree(place); !removed) log::warn(concat("what an earlier build left could not be removed: ", removed.error().message()));
 }
 

@@ -60,6 +60,9 @@ struct BuildContext {
     int exit_code = 0;
 };
 
+/// The parent of builds' scratch directories; what is there at boot is removed.
+std::string builds_root(const Parts& parts);
+
 /// Where secrets lie while a command sees them.
 std::string secrets_root(const Parts& parts);
 

@@ -1,4 +1,5 @@
 """What `proa build` and `proa builder` have beside the classic client: named contexts, caches, outputs, progress."""
+import io
 import json
 import os
 import pathlib
@@ -190,6 +191,26 @@ def test_raw_status(proa, name):
     vertexes = [vertex for line in lines for vertex in line.get("vertexes", [])]
     assert [vertex["name"] for vertex in vertexes if "completed" in vertex] == ["[stage-0 1/2] FROM busybox", f"[stage-0 2/2] RUN echo out {name}; echo err >&2"]
     assert {log["stream"] for line in lines for log in line.get("logs", [])} == {1, 2}
+
+
+def test_a_cache_mount_goes_to_another_machine(proa, name):
+    mount = f"/root/.cache/{name}"
+    proa.write(Dockerfile=f"FROM busybox\nRUN --mount=type=cache,target={mount},mode=0700 cat {mount}/packages || {{ echo {name} > {mount}/packages; ln -s packages {mount}/link; }}\n")
+    assert f"No such cache mount: {mount}" in proa("builder", "export", mount, check=1).stderr
+    proa("build", ".")
+    proa("builder", "export", "-o", "mount.tar", mount)
+    with tarfile.open(proa.directory / "mount.tar") as tar:
+        assert {os.path.normpath(entry.name): entry.mode for entry in tar if not entry.issym()} == {".": 0o700, "packages": 0o644}
+    proa("builder", "prune", "-af")
+    assert f"No such cache mount: {mount}" in proa("builder", "export", mount, check=1).stderr
+    (proa.directory / "broken.tar").write_bytes((proa.directory / "mount.tar").read_bytes()[:700])
+    assert proa("builder", "import", "-i", "broken.tar", mount, check=1).stderr
+    assert f"No such cache mount: {mount}" in proa("builder", "export", mount, check=1).stderr
+    proa("builder", "import", "-i", "mount.tar", mount)
+    assert proa("build", "--no-cache", ".").stdout.count(f"\n{name}\n") == 1
+    proa("builder", "import", "-i", "mount.tar", mount)  # in place of what is there
+    with tarfile.open(fileobj=io.BytesIO(subprocess.run([proa.program, "builder", "export", mount], cwd=proa.directory, env=proa.environment, capture_output=True, check=True).stdout)) as tar:
+        assert sorted(os.path.basename(entry.name) for entry in tar if not entry.isdir()) == ["link", "packages"]
 
 
 def test_disk_usage_and_prune(proa, name):
