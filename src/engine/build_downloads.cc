@@ -43,7 +43,7 @@ Result<std::string> run_git(const std::vector<std::string>& arguments) {
                                       "safe.directory=*"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     auto done = TRY(os::run_command(words));
-    if (done.exit_code != 0) return fail(ErrorKind::Internal, concat("git ", arguments.front(), ": ", trim(done.error.empty() ? done.output : done.error)));
+    if (done.exit_code != 0) return fail(ErrorKind::Internal, concat("git ", arguments[arguments.front() == "-C" ? 2 : 0], ": ", trim(done.error.empty() ? done.output : done.error)));
     return done.output;
 }
 
