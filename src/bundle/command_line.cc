@@ -43,6 +43,12 @@ Result<int> number_flag(const ParsedFlags& flags, const std::string& name) {
     return static_cast<int>(*value);
 }
 
+/// Whether root here is a plain user's, as when podman without root is what calls. man: user_namespaces(7)
+bool in_user_namespace() {
+    auto map = os::read_file("/proc/self/uid_map");
+    return map && split_fields(*map) != std::vector<std::string>{"0", "0", "4294967295"};
+}
+
 Result<HandOver> hand_over_flags(const ParsedFlags& flags) {
     HandOver wanted{flags.text("console-socket"), flags.text("pidfd-socket"), flags.text("pid-file"), TRY(number_flag(flags, "preserve-fds"))};
     // Not after the container was made and its streams were given away.
@@ -306,8 +312,9 @@ int run_command_line(const std::vector<std::string>& words) {
     std::string rootless = parsed->text("rootless", "auto");
     auto wanted = parse_bool(rootless);
     if (!wanted && rootless != "auto") return fail_with(globals, concat("invalid value ", quote(rootless), " for --rootless: true, false or auto"), 1);
-    globals.rootless = wanted.value_or(::geteuid() != 0);
-    if (!parsed->has("root") && ::geteuid() != 0)
+    const bool plain = ::geteuid() != 0 || in_user_namespace();
+    globals.rootless = wanted.value_or(plain);
+    if (!parsed->has("root") && plain)
         if (const char* directory = ::getenv("XDG_RUNTIME_DIR")) globals.root = concat(std::string_view(directory), "/proa-runtime");
     if (!globals.log.empty())
         if (auto file = os::open_file(globals.log, O_WRONLY | O_APPEND | O_CREAT, 0644); !file) {

@@ -267,8 +267,9 @@ Result<void> read_kernel_habits(const json::Value& linux_part, runtime::Process&
 Result<void> read_cgroup(const json::Value& config, const PlanOptions& options, Plan& plan) {
     const std::string& path = config["linux"]["cgroupsPath"].as_string();
     if (options.systemd_cgroup) {
-        plan.cgroup_scope = TRY(cgroup::parse_scope(path.empty() ? concat("system.slice:proa:", options.container_id) : path));
+        plan.cgroup_scope = TRY(cgroup::parse_scope(path.empty() ? concat(":proa:", options.container_id) : path, options.rootless ? "user.slice" : "system.slice"));
         plan.cgroup_path = TRY(cgroup::path_of_scope(plan.cgroup_scope));
+        if (options.rootless) plan.cgroup_path.insert(0, TRY(cgroup::group_of_user_manager()));
         return {};
     }
     if (split(path, ':').size() == 3)

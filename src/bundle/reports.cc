@@ -62,7 +62,7 @@ std::string features_report() {
     json::Object parts;
     parts["namespaces"] = list({"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"});
     parts["capabilities"] = json::Value::strings(capabilities);
-    parts["cgroup"] = json::Object{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", false}, {"rdma", true}};
+    parts["cgroup"] = json::Object{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", true}, {"rdma", true}};
     parts["seccomp"] = json::Object{
         {"enabled", true},
         {"actions", list({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",

@@ -74,7 +74,7 @@ Result<void> make_mount_points(const std::string& rootfs, const json::Value& con
 /// more than its container.
 Result<void> enter_group(const runtime::Plan& plan, pid_t pid) {
     if (plan.cgroup_path.empty()) return {};
-    if (!plan.cgroup_scope.name.empty()) TRY(cgroup::start_scope(plan.cgroup_scope, pid, concat("Proa container ", plan.container_id)));
+    if (!plan.cgroup_scope.name.empty()) TRY(cgroup::start_scope(plan.cgroup_scope, plan.cgroup_path, pid, concat("Proa container ", plan.container_id)));
     auto group = TRY(cgroup::Group::create(plan.cgroup_path));
     TRY(group.apply_devices(plan.limits.devices));
     return group.attach(pid);

@@ -59,7 +59,7 @@ Result<void> update_container(const std::string& root, const std::string& id, co
         TRY(read_update_flags(flags, limits));
     }
     limits.devices.clear();  // they belong to create: an update would cut off what the container was given
-    if (!state.cgroup_scope.empty()) TRY(cgroup::set_scope_limits(state.cgroup_scope, limits));
+    if (!state.cgroup_scope.empty()) TRY(cgroup::set_scope_limits(state.cgroup_path, limits));
     return TRY(group_of(state)).apply_without_devices(limits);
 }
 

@@ -1,6 +1,8 @@
 #include "cgroup/scope.h"
 
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -23,12 +25,47 @@ constexpr int64_t kUnitExistsPatience = 5'000'000'000;
 
 Method manager(std::string_view name) { return {kService, kPath, kManager, name}; }
 
+struct Endpoint {
+    std::string socket;
+    bool on_a_bus;
+};
+
+std::string environment(const char* name) {
+    const char* value = ::getenv(name);
+    return value ? value : "";
+}
+
+/// "unix:path=/run/user/1000/bus,guid=...;..." Spec: https://dbus.freedesktop.org/doc/dbus-specification.html#addresses
+std::string socket_of_address(std::string_view addresses) {
+    for (auto& address : split_nonempty(addresses, ';'))
+        if (address.starts_with("unix:"))
+            for (auto& pair : split_nonempty(std::string_view(address).substr(5), ','))
+                if (pair.starts_with("path=")) return pair.substr(5);
+    return "";
+}
+
 /// By the bus, which is the documented way; a host without one still has the socket of systemctl.
-Result<Connection> connect() {
-    auto bus = Connection::open("/run/dbus/system_bus_socket", true);
-    auto connection = bus ? std::move(bus) : Connection::open("/run/systemd/private", false);
-    if (!connection) return fail(std::move(connection).error().wrap("talk to systemd"));
-    return connection;
+std::vector<Endpoint> endpoints(bool of_user) {
+    if (!of_user) return {{"/run/dbus/system_bus_socket", true}, {"/run/systemd/private", false}};
+    std::vector<Endpoint> list;
+    if (std::string told = socket_of_address(environment("DBUS_SESSION_BUS_ADDRESS")); !told.empty()) list.push_back({told, true});
+    std::string directory = environment("XDG_RUNTIME_DIR");
+    if (directory.empty()) directory = concat("/run/user/", ::geteuid());
+    list.push_back({directory + "/bus", true});
+    list.push_back({directory + "/systemd/private", false});
+    return list;
+}
+
+Result<Connection> connect(bool of_user) {
+    Result<Connection> first = fail(ErrorKind::Internal, "no endpoint");
+    bool tried = false;
+    for (auto& endpoint : endpoints(of_user)) {
+        auto connection = Connection::open(endpoint.socket, endpoint.on_a_bus);
+        if (connection) return connection;
+        if (!tried) first = std::move(connection);
+        tried = true;
+    }
+    return fail(std::move(first).error().wrap(of_user ? "talk to the user's systemd" : "talk to systemd"));
 }
 
 /// Waits for the end of a job; its result, "done" when all is well.
@@ -109,11 +146,28 @@ Result<void> check_systemd() {
     return {};
 }
 
-Result<Scope> parse_scope(std::string_view cgroups_path) {
+Result<std::string> group_of_user_manager() {
+    TRY(check_systemd());
+    auto connection = TRY(connect(true));
+    auto answer = TRY_WRAP("the user's systemd", connection.call({kService, kPath, "org.freedesktop.DBus.Properties", "Get"}, Body().add(kManager).add("ControlGroup")));
+    auto texts = answer.texts();
+    if (texts.empty() || !is_of_user_manager(texts[0] + '/')) return fail(ErrorKind::Unsupported, "the user's systemd told no cgroup of its own");
+    return texts[0];
+}
+
+bool is_of_user_manager(std::string_view path) {
+    for (size_t at = path.find("/user@"); at != std::string_view::npos; at = path.find("/user@", at + 1)) {
+        auto name = path.substr(at + 1, path.find('/', at + 1) - at - 1);
+        if (name.ends_with(".service") && at + 1 + name.size() < path.size()) return true;
+    }
+    return false;
+}
+
+Result<Scope> parse_scope(std::string_view cgroups_path, std::string_view default_slice) {
     auto pieces = split(cgroups_path, ':');
     if (pieces.size() != 3)
         return fail(ErrorKind::InvalidArgument, concat("expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got ", quote(cgroups_path), " instead"));
-    Scope scope{pieces[0].empty() ? "system.slice" : pieces[0], pieces[1].empty() ? pieces[2] : concat(pieces[1], '-', pieces[2])};
+    Scope scope{pieces[0].empty() ? std::string(default_slice) : pieces[0], pieces[1].empty() ? pieces[2] : concat(pieces[1], '-', pieces[2])};
     if (pieces[2].empty() || scope.name.find('/') != std::string::npos) return fail(ErrorKind::InvalidArgument, concat("cgroupsPath ", quote(cgroups_path), " names no unit"));
     if (scope.name.ends_with(".slice")) return fail(ErrorKind::Unsupported, concat("cgroupsPath ", quote(cgroups_path), ": a container's cgroup must be a scope, not a slice"));
     scope.name += ".scope";
@@ -134,9 +188,9 @@ Result<std::string> path_of_slice(std::string_view slice) {
 
 Result<std::string> path_of_scope(const Scope& scope) { return concat(TRY(path_of_slice(scope.slice)), '/', scope.name); }
 
-Result<void> start_scope(const Scope& scope, pid_t first, std::string_view description) {
+Result<void> start_scope(const Scope& scope, const std::string& path, pid_t first, std::string_view description) {
     TRY(check_systemd());
-    auto connection = TRY(connect());
+    auto connection = TRY(connect(is_of_user_manager(path)));
     // Only a private connection gets the manager's signals unasked.
     (void)connection.call({"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch"},
                           Body().add("type='signal',sender='org.freedesktop.systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"));
@@ -156,10 +210,19 @@ Result<void> start_scope(const Scope& scope, pid_t first, std::string_view descr
     }
 }
 
+Result<void> attach_by_systemd(const std::string& path, pid_t pid) {
+    size_t end = path.find(".scope/");
+    std::string unit = end == std::string::npos ? path : path.substr(0, end + 6);
+    auto connection = TRY(connect(is_of_user_manager(path)));
+    auto moved = connection.call(manager("AttachProcessesToUnit"), Body().add(os::base_name(unit)).add(path.substr(unit.size())).add_numbers({static_cast<uint32_t>(pid)}));
+    if (!moved) return fail(std::move(moved).error().wrap(concat("attach to ", os::base_name(unit))));
+    return {};
+}
+
 Result<void> stop_scope_at(const std::string& path) {
     std::string name = os::base_name(path);
     if (!name.ends_with(".scope") || !check_systemd()) return {};
-    auto connection = TRY(connect());
+    auto connection = TRY(connect(is_of_user_manager(path)));
     auto unit = connection.call(manager("GetUnit"), Body().add(name));
     auto unit_path = unit ? unit->texts() : std::vector<std::string>();
     if (unit_path.empty()) return {};  // it has gone
@@ -170,10 +233,11 @@ Result<void> stop_scope_at(const std::string& path) {
     return {};
 }
 
-Result<void> set_scope_limits(std::string_view name, const Limits& limits) {
+Result<void> set_scope_limits(const std::string& path, const Limits& limits) {
     auto properties = scope_properties(limits);
     if (properties.empty()) return {};
-    auto connection = TRY(connect());
+    std::string name = os::base_name(path);
+    auto connection = TRY(connect(is_of_user_manager(path)));
     auto answer = connection.call(manager("SetUnitProperties"), Body().add(name).add_flag(true).add_properties(properties));
     if (!answer) return fail(std::move(answer).error().wrap(concat("set the limits of unit ", name)));
     return {};

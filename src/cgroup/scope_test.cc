@@ -15,8 +15,16 @@ TEST(Scope, IsReadFromThePathOfTheSpecification) {
     EXPECT_EQ(path_of_scope(*parse_scope("kubepods-besteffort-pod1.slice:cri-o:x")).value(),
               "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/cri-o-x.scope");
     EXPECT_EQ(path_of_scope(*parse_scope("-.slice:a:b")).value(), "/a-b.scope");
+    EXPECT_EQ(parse_scope(":a:b", "user.slice")->slice, "user.slice");
     for (auto bad : {"", "/a/b", "a:b", "a:b:c:d", "a:b:c", "system.slice:a:", "-a.slice:b:c", "a--b.slice:c:d", "a-.slice:b:c", "a/b.slice:c:d", "system.slice::user.slice", "system.slice:a:b/c"})
         EXPECT_FALSE(parse_scope(bad).has_value()) << bad;
+}
+
+TEST(Scope, OfAUsersManagerIsToldByItsPath) {
+    EXPECT_TRUE(is_of_user_manager("/user.slice/user-1000.slice/user@1000.service/user.slice/proa-x.scope"));
+    EXPECT_TRUE(is_of_user_manager("/user.slice/user-1000.slice/user@1000.service/"));
+    for (auto other : {"/user.slice/user-1000.slice/user@1000.service", "/user.slice/user-1000.slice/session-1.scope", "/system.slice/user@x/y.scope", "/system.slice/proa-x.scope", ""})
+        EXPECT_FALSE(is_of_user_manager(other)) << other;
 }
 
 TEST(Scope, GivesSystemdTheLimitsInItsOwnTerms) {

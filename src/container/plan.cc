@@ -513,6 +513,9 @@ std::vector<std::string> default_masked_paths() {
     return paths;
 }
 
-std::vector<std::string> default_readonly_paths() { return {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}; }
+std::vector<std::string> default_readonly_paths() {
+    // dynamic_debug is not in Docker's list: a container could have the kernel log anything there.
+    return {"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+}
 
 }  // namespace proa::container

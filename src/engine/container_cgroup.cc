@@ -56,7 +56,7 @@ Result<void> check_cgroup_parent(CgroupDriver driver, const std::string& parent)
 
 Result<void> apply_limits(const Parts& parts, const container::Record& record, const cgroup::Limits& limits) {
     std::string path = cgroup_path(parts, record);
-    if (std::string unit = os::base_name(path); unit.ends_with(".scope")) TRY(cgroup::set_scope_limits(unit, limits));
+    if (path.ends_with(".scope")) TRY(cgroup::set_scope_limits(path, limits));
     return TRY(cgroup::Group::at(path)).apply_without_devices(limits);
 }
 

@@ -156,6 +156,12 @@ Body& Body::add_flag(bool value) {
     return *this;
 }
 
+Body& Body::add_numbers(const std::vector<uint32_t>& list) {
+    signature_ += "au";
+    put_array(bytes_, 4, [&] { for (uint32_t item : list) put_number(bytes_, item); });
+    return *this;
+}
+
 Body& Body::add_properties(const std::vector<Property>& list) {
     signature_ += "a(sv)";
     put_array(bytes_, 8, [&] {
@@ -194,19 +200,28 @@ std::vector<std::string> Message::texts() const {
 Result<Connection> Connection::open(const std::string& socket_path, bool on_a_bus) {
     Connection connection;
     connection.socket_ = TRY(connect_unix(socket_path, SocketType::Stream));
-    std::string user = concat(::geteuid());
-    TRY(write_all(connection.socket_.get(), concat('\0', "AUTH EXTERNAL ", hex(user), "\r\n")));
+    TRY(write_all(connection.socket_.get(), concat('\0', "AUTH EXTERNAL\r\n")));
     int64_t deadline = monotonic_nanoseconds() + int64_t{kTimeoutMs} * 1'000'000;
-    size_t end;
-    while ((end = connection.input_.find("\r\n")) == std::string::npos) {
-        if (connection.input_.size() > 4096) return broken("the other side does not speak it");
-        TRY(connection.fill(connection.input_.size() + 1, deadline));
+    std::string line = TRY(connection.read_line(deadline));
+    if (line == "DATA") {  // it asks for a name: none but that of the socket's credentials
+        TRY(write_all(connection.socket_.get(), "DATA\r\n"));
+        line = TRY(connection.read_line(deadline));
     }
-    if (!connection.input_.starts_with("OK ")) return fail(ErrorKind::Forbidden, concat("D-Bus: ", socket_path, " refused us: ", connection.input_.substr(0, end)), EACCES);
-    connection.input_.erase(0, end + 2);
+    if (!line.starts_with("OK ")) return fail(ErrorKind::Forbidden, concat("D-Bus: ", socket_path, " refused us: ", line), EACCES);
     TRY(write_all(connection.socket_.get(), "BEGIN\r\n"));
     if (on_a_bus) TRY(connection.call({"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello"}));
     return connection;
+}
+
+Result<std::string> Connection::read_line(int64_t deadline) {
+    size_t end;
+    while ((end = input_.find("\r\n")) == std::string::npos) {
+        if (input_.size() > 4096) return broken("the other side does not speak it");
+        TRY(fill(input_.size() + 1, deadline));
+    }
+    std::string line = input_.substr(0, end);
+    input_.erase(0, end + 2);
+    return line;
 }
 
 Result<void> Connection::fill(size_t wanted, int64_t deadline) {

@@ -24,6 +24,7 @@ class Body {
 public:
     Body& add(std::string_view text);                         ///< s
     Body& add_flag(bool value);                               ///< b
+    Body& add_numbers(const std::vector<uint32_t>& list);     ///< au
     Body& add_properties(const std::vector<Property>& list);  ///< a(sv)
     Body& add_no_units();                                     ///< an empty a(sa(sv)), StartTransientUnit's last argument
     const std::string& signature() const { return signature_; }
@@ -52,7 +53,7 @@ struct Message {
 class Connection {
 public:
     static constexpr int kTimeoutMs = 25'000;
-    /// As user 0 or whoever the caller is (EXTERNAL). `on_a_bus`: a bus wants to be greeted first.
+    /// As whom the kernel says that we are (EXTERNAL), which is right in a user namespace too. `on_a_bus`: a bus wants to be greeted first.
     static Result<Connection> open(const std::string& socket_path, bool on_a_bus);
 
     /// Sends and waits for the answer; signals that come meanwhile are kept. An error answer is an Error whose message begins with
@@ -62,6 +63,7 @@ public:
     Result<Message> next_signal();
 
 private:
+    Result<std::string> read_line(int64_t deadline);
     Result<Message> receive(int64_t deadline);
     Result<void> fill(size_t wanted, int64_t deadline);
 

@@ -53,6 +53,8 @@ private:
             }
         };
         read_until([&] { return received.ends_with("\r\n"); });
+        (void)write_all(connection.get(), "DATA\r\n");
+        read_until([&] { return received.ends_with("DATA\r\n"); });
         (void)write_all(connection.get(), "OK 1234\r\n");
         for (auto& answer : answers_) {
             size_t before = received.size();
@@ -87,7 +89,7 @@ TEST(Dbus, ReturnsTheAnswerAndKeepsSignals) {
     ASSERT_TRUE(signal.has_value());
     EXPECT_EQ(signal->member, "Gone");
     EXPECT_EQ(signal->texts(), std::vector<std::string>{"hi"});
-    EXPECT_NE(peer.received.find("AUTH EXTERNAL 30\r\n"), std::string::npos);
+    EXPECT_NE(peer.received.find("AUTH EXTERNAL\r\nDATA\r\n"), std::string::npos);
 }
 
 TEST(Dbus, NamesErrorsAndRefusesNonsense) {

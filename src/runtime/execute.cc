@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "cgroup/group.h"
+#include "cgroup/scope.h"
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/process.h"
@@ -221,16 +222,30 @@ Result<Init> execute(const ExecPlan& plan, const Streams& streams) {
             born = os::clone_process({0, unified.get()});
         }
     }
+    // A plain user who comes from another owner's group, such as a login session's, may not: the user's systemd may.
+    const bool moved_by_systemd = !born && born.error().number() == EACCES && cgroup::is_of_user_manager(group);
+    if (moved_by_systemd) born = os::clone_process({});
     os::Child helper = TRY(std::move(born));
     if (helper.pid == 0) {
         unified.reset();
         pair.first.reset();
         ExecContext context{plan, streams, pair.second.get(), init_pidfd->get()};
-        auto done = help(context);
+        auto go = moved_by_systemd ? Channel(context.channel).wait_for_go() : Result<void>();
+        auto done = go ? help(context) : std::move(go);
         if (!done) Channel(context.channel).say_failure(done.error());
         ::_exit(done ? 0 : 1);
     }
     pair.second.reset();
+    if (moved_by_systemd) {
+        std::string below = plan.init_cgroup_path.empty() ? sub_group_of_init(plan) : "";
+        auto moved = cgroup::attach_by_systemd(below.empty() ? group : below, helper.pid);
+        if (!moved) {
+            pair.first.reset();  // the helper ends when nobody says go
+            (void)os::wait_for_exit(helper.pid);
+            return fail(std::move(moved).error());
+        }
+        TRY(Channel(pair.first.get()).say(Word::Go));
+    }
     return converse(plan, pair.first.get(), helper.pid);
 }
 

@@ -43,6 +43,7 @@ Starter::~Starter() {
 }
 
 bool Starter::needs_helper() const {
+    if (moved_by_systemd_) return true;
     const Namespace* pid = find_namespace(plan_, NamespaceType::Pid);
     return find_namespace(plan_, NamespaceType::User) || find_namespace(plan_, NamespaceType::Time) || (pid && is_joined(*pid));
 }
@@ -143,6 +144,19 @@ Result<void> Starter::create_group() {
     return apply_devices_early();
 }
 
+namespace {
+/// Who comes from another owner's group, such as a login session's, may not: the common ancestor would have to be the caller's too. man: cgroups(7)
+Result<bool> may_be_born_in(const std::string& group) {
+    os::Fd unified = TRY(TRY(cgroup::Group::at(group)).open_unified());
+    auto child = os::clone_process({0, unified.get()});
+    if (!child && child.error().number() == EACCES) return false;
+    os::Child born = TRY(std::move(child));
+    if (born.pid == 0) ::_exit(0);
+    TRY(os::wait_for_exit(born.pid));
+    return true;
+}
+}  // namespace
+
 /// systemd makes a scope around a process and ends it when it is empty; our init, however, is born into the cgroup. So another process stands
 /// there first.
 Result<void> Starter::start_scope() {
@@ -153,7 +167,9 @@ Result<void> Starter::start_scope() {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         for (;;) ::pause();
     }
-    return cgroup::start_scope(plan_.cgroup_scope, placeholder_.pid, concat("Proa container ", plan_.container_id));
+    TRY(cgroup::start_scope(plan_.cgroup_scope, plan_.cgroup_path, placeholder_.pid, concat("Proa container ", plan_.container_id)));
+    moved_by_systemd_ = cgroup::is_of_user_manager(plan_.cgroup_path) && !TRY(may_be_born_in(plan_.cgroup_path));
+    return {};
 }
 
 void Starter::end_placeholder() {
@@ -214,12 +230,14 @@ Result<void> make_time_namespace(const Plan& plan) {
     return text.empty() ? Result<void>() : write_process_file(::getpid(), "timens_offsets", text);
 }
 
-/// Between the starter and an init that must be born into joined or user namespaces: joins, clones the starter's child, ends.
-[[noreturn]] void run_helper(InitContext context, int unified) {
+/// Between the starter and an init that must be born into joined or user namespaces: joins, clones the starter's child, ends. `await_cgroup`: the
+/// starter has it moved into the container's cgroup first.
+[[noreturn]] void run_helper(InitContext context, int unified, bool await_cgroup) {
     Channel channel(context.channel);
     auto help = [&]() -> Result<void> {
         // A plain user could not write the maps of a process that is not dumpable; the init makes up for it.
         if (::geteuid() == 0 && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
+        if (await_cgroup) TRY(channel.wait_for_go());
         if (!context.plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(context.plan.cgroup_path)).attach_self_to_v1());
         TRY(join_namespaces(context.plan, context.streams));
         TRY(make_time_namespace(context.plan));
@@ -243,8 +261,12 @@ Result<void> make_time_namespace(const Plan& plan) {
 Result<void> Starter::clone() {
     if (needs_helper()) {
         os::Child helper = TRY(os::clone_process({}));
-        if (helper.pid == 0) run_helper(context(), unified_.get());
+        if (helper.pid == 0) run_helper(context(), moved_by_systemd_ ? -1 : unified_.get(), moved_by_systemd_);
         helper_ = helper.pid;
+        if (moved_by_systemd_) {
+            TRY(cgroup::attach_by_systemd(plan_.cgroup_path, helper_));
+            TRY(Channel(parent_end_.get()).say(Word::Go));
+        }
         return {};
     }
     uint64_t flags = new_namespace_flags(plan_) & ~static_cast<uint64_t>(CLONE_NEWCGROUP);
@@ -266,7 +288,7 @@ Result<Init> Starter::start() {
 Result<Init> Starter::finish() {
     if (init_.pid > 0) end_placeholder();
     if (group_) {
-        if (!plan_.cgroup_scope.name.empty()) TRY(cgroup::set_scope_limits(plan_.cgroup_scope.name, plan_.limits));
+        if (!plan_.cgroup_scope.name.empty()) TRY(cgroup::set_scope_limits(plan_.cgroup_path, plan_.limits));
         TRY(group_->apply_without_devices(plan_.limits));
         if (!devices_later_ && unified_devices()) TRY(group_->apply_devices(plan_.limits.devices));
     }

@@ -48,6 +48,7 @@ private:
     os::Child placeholder_;  ///< the scope's first process, until the init is in it
     Init init_;
     int answers_left_ = 0;  ///< MapUsers and Prepared come before the limits' Go
+    bool moved_by_systemd_ = false;  ///< nobody may be born into the scope from here; systemd moves the helper there
     bool devices_later_ = false, limits_applied_ = false, done_ = false;
 
     Result<void> start_scope();

@@ -10,7 +10,7 @@ import time
 
 PACKAGES = """systemd systemd-sysv dbus udev kmod iproute2 nftables iptables apparmor busybox-static python3 python3-pytest python3-docker
     docker.io runc crun procps psmisc util-linux strace socat xz-utils file ca-certificates linux-image-cloud-amd64
-    criu libcurl4 libdeflate0 libisal2 libsqlite3-0 libssl3""".split()
+    libpam-systemd dbus-user-session uidmap criu libcurl4 libdeflate0 libisal2 libsqlite3-0 libssl3""".split()
 MODULES = "virtio_pci virtio_blk ext4 crc32c_generic".split()  # what it takes to find the root
 UNWANTED = """docker.service docker.socket containerd.service serial-getty@ttyS0.service apparmor.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service
     systemd-binfmt.service systemd-update-utmp.service getty@tty1.service systemd-logind.service dpkg-db-backup.timer fstrim.timer""".split()
@@ -94,6 +94,7 @@ def make_image(cache):
         with open(initrd, "wb") as file:
             file.write(initial_memory_disk(root))
         write(root + "/etc/systemd/system/proa-guest.service", UNIT)
+        write(root + "/etc/dpkg/dpkg.cfg.d/guest", "force-unsafe-io\n")
         write(root + "/etc/hostname", "guest\n")
         write(root + "/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 guest\n")
         os.makedirs(root + "/etc/systemd/system/multi-user.target.wants", exist_ok=True)

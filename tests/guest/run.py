@@ -3,10 +3,10 @@
 
 run.py [--sum FILE] BUILD [FILTER ...]
 
-FILTER as in tools/run_tests.py; without one the choice of inside.py; "!COMMAND" is a shell command that runs instead. The image is made once by
-mmdebstrap and kept in PROA_GUEST_CACHE (default ~/.cache/proa/guest); each run copies the programs and tests in on a disk of their own and
-changes nothing of the image. What the guest printed stands in build/guest/console.log. PROA_GUEST_SECONDS (default 900) is the time limit of
-the guest. The exit code is 1 when a test failed, when none ran and when the guest did not come back with a result.
+FILTER as in tools/run_tests.py; without one a choice of some five minutes, "all" the long one (inside.py has both); "!COMMAND" is a shell command
+that runs instead. The image is made once by mmdebstrap and kept in PROA_GUEST_CACHE (default ~/.cache/proa/guest); each run copies the programs
+and tests in on a disk of their own and changes nothing of the image. What the guest printed stands in build/guest/console.log. PROA_GUEST_SECONDS
+(default 900, for "all" 3600) is the time limit of the guest. The exit code is 1 when a test failed, when none ran and when the guest did not come back with a result.
 """
 import glob
 import os
@@ -20,6 +20,9 @@ import tempfile
 import time
 
 from image import make_image, run, say, write
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support import system_call_probe  # pylint: disable=wrong-import-position
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -52,6 +55,8 @@ def pack(build, filters, target):
             archive.add(path, f"{ROOT}/build/package/" + os.path.relpath(path, stage))
         for name in ("tests", "tools", "src/shim/fixtures"):
             archive.add(os.path.join(ROOT, name), filter=lambda entry: None if "__pycache__" in entry.name else entry)
+        system_call_probe.write_prebuilt(stage + "/prebuilt")
+        archive.add(stage + "/prebuilt", f"{ROOT}/tests/support/prebuilt")
         wish = os.path.join(stage, "filters")
         write(wish, "\n".join(filters))
         archive.add(wish, f"{ROOT}/tests/guest/filters")
@@ -110,7 +115,7 @@ def main():
     arguments, sum_file = sys.argv[1:], None
     if arguments[0] == "--sum":
         sum_file, arguments = arguments[1], arguments[2:]
-    build, filters, seconds = os.path.abspath(arguments[0]), arguments[1:], int(os.environ.get("PROA_GUEST_SECONDS", "900"))
+    build, filters, seconds = os.path.abspath(arguments[0]), arguments[1:], int(os.environ.get("PROA_GUEST_SECONDS") or ("3600" if arguments[1:] == ["all"] else "900"))
     disk, kernel, initrd = make_image(os.environ.get("PROA_GUEST_CACHE") or os.path.expanduser("~/.cache/proa/guest"))
     folder = os.path.join(ROOT, "build/guest")
     os.makedirs(folder, exist_ok=True)

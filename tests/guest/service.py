@@ -7,12 +7,13 @@ import conftest
 from support.http import Http
 
 SOCKET = "/run/proa/proa.sock"
+OUTSIDE = ["nsenter", "--target", "1", "--mount", "--net"]  # where the service lives; the tests have a network and mounts of their own
 PACKAGES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build/package")
 
 
 def command(*words, check=True, timeout=240, **options):
-    """stdout of a command that must succeed."""
-    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **options)
+    """stdout of a command that must succeed, run where the service lives."""
+    done = subprocess.run([*OUTSIDE, *words], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **options)
     assert not check or done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
 
@@ -40,9 +41,10 @@ def status_of(name):
     return command("dpkg-query", "-W", "-f", "${db:Status-Status}", name, check=False)
 
 
-def install():
-    if status_of("proa") != "installed":
-        apt("install", package("proa_*_amd64.deb"))
+def install(pattern="proa_*_amd64.deb"):
+    """By dpkg: what it depends on is there, and apt takes three times as long."""
+    if status_of("proa") != "installed" or pattern.startswith("next/"):
+        command("dpkg", "--install", package(pattern))
 
 
 def as_member(line, check=True):

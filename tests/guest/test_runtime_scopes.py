@@ -11,7 +11,7 @@ from runtime.conftest import program_file, reaper  # pylint: disable=unused-impo
 from support.waiting import wait_until
 
 
-@pytest.fixture(params=["proa-runtime", "runc"])
+@pytest.fixture(params=["proa-runtime", pytest.param("runc", marks=pytest.mark.thorough)])
 def runtime(request, program_file, reaper):  # pylint: disable=unused-argument
     with oci.bundle_of("/usr/sbin/runc" if request.param == "runc" else oci.find_runtime(), program_file) as made:
         yield made

@@ -75,13 +75,14 @@ RECURSIVE = {"rro": "ro", "rnosuid": "nosuid", "rnodev": "nodev", "rnoexec": "no
 
 
 class Nested:
-    """A directory of the host with a tmpfs mounted in it."""
+    """A directory of the host with a tmpfs mounted in it, or another directory: no tmpfs can have ids mapped before Linux 6.3."""
 
-    def __init__(self, runtime, options="rw"):
+    def __init__(self, runtime, options="rw", bind=False):
         self.mount = runtime.bind("/m")
         self.path = pathlib.Path(self.mount["source"], "below")
         self.path.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.path)], check=True)
+        what = ["--bind", runtime.bind("/m")["source"]] if bind else ["-t", "tmpfs", "-o", options, "tmpfs"]
+        subprocess.run(["mount", *what, str(self.path)], check=True)
 
     def __enter__(self):
         return self
@@ -269,7 +270,7 @@ def test_a_mount_with_maps_of_its_own(runtime):
 
 def test_idmap_leaves_the_mounts_below_alone_and_ridmap_does_not(runtime):
     ids = {"uidMappings": [{"containerID": 0, "hostID": 5000, "size": 10}], "gidMappings": [{"containerID": 0, "hostID": 6000, "size": 10}]}
-    with Nested(runtime) as nested:
+    with Nested(runtime, bind=True) as nested:
         nested.mount.update(ids)
         nested.mount["options"] = ["rbind", "idmap"]
         assert runtime.output("stat -c %u:%g /m /m/below", mounts=[nested.mount]) == "5000:6000\n0:0\n"

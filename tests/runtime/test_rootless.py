@@ -1,4 +1,5 @@
 """A plain user runs containers: a user namespace with its own id, no cgroup, no privileges. Spec: config-linux.md, User namespace mappings."""
+import contextlib
 import json
 import os
 import pathlib
@@ -22,11 +23,12 @@ class Plain:
             for name in [".", *names, *files]:
                 os.lchown(os.path.join(directory, name), UID, UID)
 
-    def __call__(self, *words, **options):
-        user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    def __call__(self, *words, around=(), timeout=30, **options):
+        """`around`: what runs the runtime in its turn."""
+        user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", *around]
         program = str(self.runtime.program)
         process = subprocess.run([*user, program, "--root", str(self.runtime.root), *words], cwd=self.runtime.directory / "bundle", stdin=subprocess.DEVNULL, stdout=open(self.runtime.directory / "out", "wb"),
-                                 stderr=open(self.runtime.directory / "err", "wb"), timeout=30, check=False, **options)
+                                 stderr=open(self.runtime.directory / "err", "wb"), timeout=timeout, check=False, **options)
         process.stdout, process.stderr = (self.runtime.directory / "out").read_text(), (self.runtime.directory / "err").read_text()
         return Done(process)
 
@@ -46,17 +48,26 @@ class Plain:
         return config
 
 
-@pytest.fixture
-def plain(runtime):
-    if runtime.is_crun:
-        pytest.skip("wants a cgroup")
+@contextlib.contextmanager
+def own_copy(runtime):
+    """The program where anybody may run it."""
     copy = pathlib.Path("/tmp") / f"oci-program-{os.getpid()}"
     shutil.copy(runtime.program, copy)
     copy.chmod(0o755)
     own, runtime.program = runtime.program, copy
-    yield Plain(runtime)
-    runtime.program = own
-    copy.unlink()
+    try:
+        yield
+    finally:
+        runtime.program = own
+        copy.unlink()
+
+
+@pytest.fixture
+def plain(runtime):
+    if runtime.is_crun:
+        pytest.skip("wants a cgroup")
+    with own_copy(runtime):
+        yield Plain(runtime)
 
 
 def test_a_plain_user_runs_a_container(plain):

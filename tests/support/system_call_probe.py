@@ -1,11 +1,12 @@
 """A small program without a C library that makes system calls inside a container and prints their errnos."""
 import functools
+import json
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
-import pytest
+PREBUILT = pathlib.Path(__file__).parent / "prebuilt"  # what write_prebuilt() has left for a machine without a compiler (the guest)
 
 SOURCE = r"""
 static long call(long n, long a, long b, long c) {
@@ -59,14 +60,20 @@ __asm__(".globl _start\n_start:\n mov x0,sp\n bl run\n");
 
 @functools.lru_cache(maxsize=None)
 def numbers():
+    """{name: number} of this architecture's system calls."""
+    if (PREBUILT / "numbers.json").exists():
+        return json.loads((PREBUILT / "numbers.json").read_text())
     text = subprocess.run(["gcc", "-E", "-dM", "-include", "sys/syscall.h", "-"], input="", capture_output=True, text=True, check=True).stdout
     return {line.split()[1][5:]: int(line.split()[2]) for line in text.splitlines() if line.startswith("#define __NR_") and line.split()[2].isdigit()}
 
 
 @functools.lru_cache(maxsize=None)
 def program():
+    """The program as bytes."""
+    if (PREBUILT / "probe").exists():
+        return (PREBUILT / "probe").read_bytes()
     if not shutil.which("gcc"):
-        pytest.fail("no gcc: ./dev setup installs it")
+        raise RuntimeError("no gcc: ./dev setup installs it")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="proa-probe-"))
     (directory / "probe.c").write_text(SOURCE)
     names = numbers()
@@ -75,6 +82,14 @@ def program():
     content = (directory / "probe").read_bytes()
     shutil.rmtree(directory)
     return content
+
+
+def write_prebuilt(directory):
+    """Both, for a machine without a compiler."""
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True)
+    (directory / "numbers.json").write_text(json.dumps(numbers()))
+    (directory / "probe").write_bytes(program())
 
 
 def probe(runtime, calls, check=True, **changes):
