@@ -15,6 +15,7 @@
 #include "bundle/lifecycle.h"
 #include "bundle/reports.h"
 #include "os/file.h"
+#include "os/process.h"
 
 namespace proa::bundle {
 
@@ -41,12 +42,6 @@ Result<int> number_flag(const ParsedFlags& flags, const std::string& name) {
     auto value = parse_int(flags.text(name));
     if (!value) return fail(ErrorKind::InvalidArgument, concat("invalid value ", quote(flags.text(name)), " for flag -", name));
     return static_cast<int>(*value);
-}
-
-/// Whether root here is a plain user's, as when podman without root is what calls. man: user_namespaces(7)
-bool in_user_namespace() {
-    auto map = os::read_file("/proc/self/uid_map");
-    return map && split_fields(*map) != std::vector<std::string>{"0", "0", "4294967295"};
 }
 
 Result<HandOver> hand_over_flags(const ParsedFlags& flags) {
@@ -312,7 +307,7 @@ int run_command_line(const std::vector<std::string>& words) {
     std::string rootless = parsed->text("rootless", "auto");
     auto wanted = parse_bool(rootless);
     if (!wanted && rootless != "auto") return fail_with(globals, concat("invalid value ", quote(rootless), " for --rootless: true, false or auto"), 1);
-    const bool plain = ::geteuid() != 0 || in_user_namespace();
+    const bool plain = ::geteuid() != 0 || os::in_user_namespace();
     globals.rootless = wanted.value_or(plain);
     if (!parsed->has("root") && plain)
         if (const char* directory = ::getenv("XDG_RUNTIME_DIR")) globals.root = concat(std::string_view(directory), "/proa-runtime");

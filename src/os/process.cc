@@ -91,6 +91,11 @@ Result<char> process_state(pid_t pid) {
     return fields[0][0];
 }
 
+bool in_user_namespace() {
+    auto map = read_file("/proc/self/uid_map");
+    return map && split_fields(*map) != std::vector<std::string>{"0", "0", "4294967295"};
+}
+
 std::optional<int> signal_from_name(std::string_view name) {
     if (auto number = parse_int(name)) return *number >= 0 && *number <= SIGRTMAX ? std::optional(static_cast<int>(*number)) : std::nullopt;
     std::string upper = to_upper(name);

@@ -37,6 +37,9 @@ Result<uint64_t> process_start_time(pid_t pid);
 /// Field 3 of /proc/PID/stat: 'R', 'S', 'Z' ...
 Result<char> process_state(pid_t pid);
 
+/// Whether this process is in another than the first user namespace: its root may be a plain user's. man: user_namespaces(7)
+bool in_user_namespace();
+
 /// The signal's number: "TERM", "SIGTERM", "sigterm", "15", "SIGRTMIN+3"; nullopt when it is unknown.
 std::optional<int> signal_from_name(std::string_view name);
 

@@ -205,8 +205,10 @@ Result<void> take_identity(const Process& process, const Identity& identity, boo
     TRY(os::limit_bounding_set(process.capabilities.bounding));
     if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return fail_errno("PR_SET_KEEPCAPS");
     // A user namespace may forbid setgroups(2); then there is nothing to change unless groups were asked for.
-    if (::setgroups(identity.groups.size(), identity.groups.data()) < 0 && !(errno == EPERM && user_namespace && identity.groups.empty()))
-        return fail_errno("setgroups");
+    if (::setgroups(identity.groups.size(), identity.groups.data()) < 0) {
+        int number = errno;
+        if (number != EPERM || !identity.groups.empty() || !(user_namespace || os::in_user_namespace())) return fail(errno_error("setgroups", "", number));
+    }
     if (::setresgid(identity.gid, identity.gid, identity.gid) < 0) return fail_errno("setgid", concat(identity.gid));
     if (::setresuid(identity.uid, identity.uid, identity.uid) < 0) return fail_errno("setuid", concat(identity.uid));
     if (::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_KEEPCAPS");

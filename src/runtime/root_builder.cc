@@ -17,6 +17,7 @@
 #include "cgroup/layout.h"
 #include "os/file.h"
 #include "os/mount.h"
+#include "os/process.h"
 
 namespace proa::runtime {
 
@@ -257,7 +258,7 @@ Result<void> RootBuilder::mount_filesystem(const Mount& mount) {
             return os::change_mount(TRY(root_.open_path(PathInRoot(mount.destination))).get(), {0, 0, flags & ~static_cast<unsigned long>(MS_REC), -1, (flags & MS_REC) != 0}, mount.destination);
         return {};
     }
-    if (!made && mount.type == "sysfs" && user_namespace_ && (made.error().number() == EPERM || made.error().number() == EBUSY)) {
+    if (!made && mount.type == "sysfs" && (made.error().number() == EPERM || made.error().number() == EBUSY) && (user_namespace_ || os::in_user_namespace())) {
         // A user namespace that does not own the network namespace may not make a new sysfs: the host's, read-only, stands in.
         os::Fd host = TRY(os::clone_tree(AT_FDCWD, "/sys", true));
         TRY(os::change_mount(host.get(), {MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, 0, -1, true}, mount.destination));
@@ -338,6 +339,20 @@ Result<void> RootBuilder::make_devices() {
     return {};
 }
 
+namespace {
+/// mknod is not for user namespaces: the host's node is bound.
+Result<void> bind_device(const Device& device, int directory, const std::string& name, mode_t type, dev_t number) {
+    int fd = ::openat(directory, name.c_str(), O_CREAT | O_NOFOLLOW | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    if (fd < 0) return fail_errno("create device", device.path);
+    os::Fd file(fd);
+    os::Fd tree = TRY(os::clone_tree(AT_FDCWD, device.path, false));
+    struct stat st;
+    if (::fstat(tree.get(), &st) < 0 || (st.st_mode & S_IFMT) != type || st.st_rdev != number)
+        return fail(ErrorKind::InvalidArgument, concat("device ", device.path, " of this host is another one than wanted"));
+    return os::move_mount(tree.get(), file.get(), device.path);
+}
+}  // namespace
+
 Result<void> RootBuilder::make_device(const Device& device) {
     mode_t type = device.type == 'b' ? S_IFBLK : device.type == 'p' ? S_IFIFO : S_IFCHR;
     dev_t number = device.type == 'p' ? 0 : makedev(device.major, device.minor);
@@ -353,17 +368,9 @@ Result<void> RootBuilder::make_device(const Device& device) {
         parent = TRY(root_.open_parent(path));
     }
     int directory = direct ? devices_.get() : parent.directory.get();
-    if (user_namespace_ && device.type != 'p') {  // mknod is not for user namespaces: the host's node is bound
-        int fd = ::openat(directory, parent.name.c_str(), O_CREAT | O_NOFOLLOW | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
-        if (fd < 0) return fail_errno("create device", device.path);
-        os::Fd file(fd);
-        os::Fd tree = TRY(os::clone_tree(AT_FDCWD, device.path, false));
-        struct stat st;
-        if (::fstat(tree.get(), &st) < 0 || (st.st_mode & S_IFMT) != type || st.st_rdev != number)
-            return fail(ErrorKind::InvalidArgument, concat("device ", device.path, " of this host is another one than wanted"));
-        return os::move_mount(tree.get(), file.get(), device.path);
-    }
+    if (user_namespace_ && device.type != 'p') return bind_device(device, directory, parent.name, type, number);
     if (::mknodat(directory, parent.name.c_str(), type | (device.mode & 07777), number) < 0) {
+        if (errno == EPERM && device.type != 'p' && os::in_user_namespace()) return bind_device(device, directory, parent.name, type, number);
         if (errno != EEXIST) return fail_errno("mknod", device.path);
         struct stat st;
         if (::fstatat(directory, parent.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return fail_errno("stat", device.path);

@@ -50,10 +50,11 @@ def test_the_default_profile_denies_what_leads_out(api):
 
 def test_what_programs_do_all_day_works_confined(api):
     script = "ping -c 1 127.0.0.1 >/dev/null && mkfifo /tmp/f && (echo hi >/tmp/f &) && cat /tmp/f; kill -0 1 && echo alive; sleep 5 & kill $! && echo killed; su -s /bin/sh alice -c 'id -u'"
-    container = api.run("sleep", "300")
+    container = api.run("sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.1; done")
     code, out, error = api.execute(container, "sh", "-c", script)
     assert out == "hi\nalive\nkilled\n1000\n", (out, error)
-    assert api.post(f"/containers/{container}/stop?t=10").status == 204  # signals from outside arrive
+    assert api.post(f"/containers/{container}/stop?t=60").status == 204  # signals from outside arrive
+    assert api.state(container)["ExitCode"] == 5
 
 
 def test_a_profile_of_ones_own(api, profile):

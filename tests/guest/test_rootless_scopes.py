@@ -26,17 +26,22 @@ def user_manager():
         os.unlink(mask)
         service.systemctl("daemon-reload")
     service.systemctl("start", f"user@{UID}.service")
-    wait_until(lambda: os.path.exists(RUN + "/bus"), 60, "the user's bus")
+    wait_until(lambda: os.path.exists("/proc/1/root" + RUN + "/bus"), 60, "the user's bus")
     yield
     service.systemctl("stop", f"user@{UID}.service")
     service.command("userdel", "--remove", "plain", check=False)
+
+
+def outside(runtime):
+    """/run/user is not in the tests' own mount namespace."""
+    return [*service.OUTSIDE, f"--wdns={runtime.directory}/bundle"]
 
 
 class Scoped(Plain):
     """`place`: called from a group of root's, or from one of the user's own."""
 
     def __init__(self, runtime, place):
-        super().__init__(runtime)
+        super().__init__(runtime, outside(runtime))
         self.place = place
 
     def __call__(self, *words):
@@ -44,7 +49,7 @@ class Scoped(Plain):
         return super().__call__("--systemd-cgroup", *words, around=around, env=ENVIRONMENT, timeout=90)
 
     def systemctl(self, *words):
-        return subprocess.check_output(["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "systemctl", "--user", *words], env=ENVIRONMENT, text=True, timeout=60).strip()
+        return subprocess.check_output([*self.before, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "systemctl", "--user", *words], env=ENVIRONMENT, text=True, timeout=60).strip()
 
 
 @pytest.fixture(params=["proa-runtime outside", "proa-runtime own", pytest.param("runc own", marks=pytest.mark.thorough)])
@@ -101,7 +106,7 @@ def test_a_limit_of_a_controller_that_the_user_was_not_given_is_refused(plain):
 def test_the_root_of_a_user_namespace_is_a_plain_user(program_file, reaper):  # pylint: disable=unused-argument
     """As podman without root calls its runtime."""
     with oci.bundle_of(oci.find_runtime(), program_file) as runtime, own_copy(runtime):
-        plain = Plain(runtime)
+        plain = Plain(runtime, outside(runtime))
         config = plain.config("cat", "/proc/self/cgroup", linux={"resources": {"pids": {"limit": 50}}})
         config["linux"]["namespaces"] = [space for space in config["linux"]["namespaces"] if space["type"] != "user"]
         del config["linux"]["uidMappings"], config["linux"]["gidMappings"]

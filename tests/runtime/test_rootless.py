@@ -17,15 +17,16 @@ UID = 61234
 class Plain:
     """The runtime as a plain user, in a bundle of its own."""
 
-    def __init__(self, runtime):
-        self.runtime = runtime
+    def __init__(self, runtime, before=()):
+        """`before`: words before setpriv."""
+        self.runtime, self.before = runtime, before
         for directory, names, files in os.walk(runtime.directory):
             for name in [".", *names, *files]:
                 os.lchown(os.path.join(directory, name), UID, UID)
 
     def __call__(self, *words, around=(), timeout=30, **options):
         """`around`: what runs the runtime in its turn."""
-        user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", *around]
+        user = [*self.before, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", *around]
         program = str(self.runtime.program)
         process = subprocess.run([*user, program, "--root", str(self.runtime.root), *words], cwd=self.runtime.directory / "bundle", stdin=subprocess.DEVNULL, stdout=open(self.runtime.directory / "out", "wb"),
                                  stderr=open(self.runtime.directory / "err", "wb"), timeout=timeout, check=False, **options)
@@ -93,6 +94,20 @@ def test_the_whole_life_of_a_plain_users_container(plain):
         assert time.monotonic() < end
         time.sleep(0.02)
     assert plain("delete", name).code == 0 and not (plain.runtime.root / name).exists()
+
+
+@pytest.mark.parametrize("user", [0, 5])
+def test_the_root_of_a_user_namespace_runs_a_container(plain, user):
+    """As podman without root calls its runtime: no user namespace is asked for, the caller is in one."""
+    config = plain.config("sh", "-c", "cat /proc/self/uid_map; echo x > /dev/null && echo written; ls /sys/kernel > /dev/null && echo seen", process={"user": {"uid": 0, "gid": user and 5}})
+    config["linux"]["namespaces"] = [space for space in config["linux"]["namespaces"] if space["type"] != "user"]
+    del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
+    plain.runtime.write(config)
+    done = plain("run", plain.runtime.id(), around=["unshare", "--user", "--map-root-user"])
+    if user:  # who has only one id has no other
+        assert done.code != 0 and "written" not in done.out and ("setgid" in done.err or not plain.runtime.is_ours), done
+    else:
+        assert done.code == 0 and done.out.split() == ["0", str(UID), "1", "written", "seen"], done
 
 
 def test_limits_without_the_right_to_set_them_are_refused(plain):
