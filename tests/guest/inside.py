@@ -13,13 +13,18 @@ CHOICE = """cgroup tests/guest tests/runtime/test_lifecycle.py""".split()
 ALL = """os cgroup seccomp runtime bundle tests/runtime tests/api/test_limits.py tests/guest""".split()
 
 
+def chosen(filters):
+    """What tools/run_tests.py is to run for the filters of run.py."""
+    return ALL if filters == ["all"] else filters or CHOICE
+
+
 def main():
     print("proa-guest: begin", flush=True)
     began = time.monotonic()
     print("up for", open("/proc/uptime").read().split()[0], "s;", open("/proc/version").read().split(" (")[0], flush=True)
     filters = [line for line in open(HERE + "/filters").read().split("\n") if line]
     marks = "" if filters else "-m 'not thorough'"
-    filters = ALL if filters == ["all"] else filters or CHOICE
+    filters = chosen(filters)
     environment = dict(os.environ, PROA_GUEST="1", PYTEST_ADDOPTS="-vv --color=no --durations=25 --durations-min=2 " + marks, LC_ALL="C.UTF-8", HOME="/root", PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     if filters[0].startswith("!"):  # a look around by hand
         done = subprocess.run(" ".join(filters)[1:], shell=True, env=environment, cwd=ROOT)
@@ -35,4 +40,5 @@ def main():
     os.sync()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,7 @@ import tarfile
 import tempfile
 import time
 
+from inside import chosen
 from image import make_image, run, say, write
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -44,10 +45,17 @@ def packages(stage):
     return [os.path.join(stage, os.path.basename(path)) for path in made] + glob.glob(later + "/*.deb")
 
 
+def unit_programs(build, filters):
+    """The unit tests' programs that these filters may mean: those of the modules named, or all."""
+    programs = glob.glob(build + "/test/*_test")
+    named = [path for path in programs if os.path.basename(path).removesuffix("_test") in chosen(filters)]
+    return named if filters in ([], ["all"]) else programs
+
+
 def pack(build, filters, target):
     """A tar archive, which is the guest's second disk: programs, unit tests without debug symbols, tests, units, each at its path of this machine."""
     with tempfile.TemporaryDirectory(prefix="stage-", dir=os.path.dirname(target)) as stage, tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
-        for path in glob.glob(build + "/bin/*") + glob.glob(build + "/test/*_test"):
+        for path in glob.glob(build + "/bin/*") + unit_programs(build, filters):
             small = os.path.join(stage, os.path.basename(path))
             run("objcopy", "--strip-debug", path, small)
             archive.add(small, f"{ROOT}/build/release/" + os.path.relpath(path, build))
