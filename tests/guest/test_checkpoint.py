@@ -11,6 +11,8 @@ from runtime import conftest as oci
 from runtime.conftest import program_file, reaper  # pylint: disable=unused-import  # fixtures
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.thorough
+
 COUNTER = "i=0; while :; do i=$((i+1)); echo $i >> /data/count; sleep 0.2; done"
 
 
@@ -87,7 +89,6 @@ def test_a_container_goes_on_where_it_was(runtime):
     assert not (runtime.root / counter.name).exists()
 
 
-@pytest.mark.thorough
 def test_it_may_go_on_running_and_a_second_one_come_of_it(runtime):
     counter = Counter(runtime)
     before = counter.checkpoint("--leave-running")
@@ -105,7 +106,6 @@ def test_it_may_go_on_running_and_a_second_one_come_of_it(runtime):
     assert pathlib.Path(f"/proc/{runtime.state(other)['pid']}/cgroup").read_text().strip().endswith("/" + other)
 
 
-@pytest.mark.thorough
 def test_a_scope_of_systemd(runtime):
     name = "pre-" + runtime.id()
     counter = Counter(runtime, ["--systemd-cgroup"], linux={"cgroupsPath": f"system.slice:pre:{name}"})
@@ -117,7 +117,6 @@ def test_a_scope_of_systemd(runtime):
     assert subprocess.check_output(["systemctl", "is-active", f"pre-{name}.scope"], text=True) == "active\n"
 
 
-@pytest.mark.thorough
 def test_a_joined_network_and_the_exit_status_of_who_waits(runtime):
     subprocess.run(["ip", "netns", "add", "proatest"], check=True)
     try:
@@ -144,7 +143,6 @@ def test_a_joined_network_and_the_exit_status_of_who_waits(runtime):
         subprocess.run(["ip", "netns", "del", "proatest"], check=True)
 
 
-@pytest.mark.thorough
 def test_what_runc_has_written_is_restored_and_the_other_way_round(runtime, program_file):
     with oci.bundle_of("/usr/sbin/runc", program_file) as runc:
         counter = Counter(runc)
@@ -162,7 +160,6 @@ def test_what_runc_has_written_is_restored_and_the_other_way_round(runtime, prog
         counter.goes_on(before)
 
 
-@pytest.mark.thorough
 def test_what_cannot_be_done_is_told_and_leaves_nothing(runtime):
     images = str(runtime.directory / "images")
     name = runtime.id()

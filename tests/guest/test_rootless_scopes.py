@@ -52,7 +52,7 @@ class Scoped(Plain):
         return subprocess.check_output([*self.before, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "systemctl", "--user", *words], env=ENVIRONMENT, text=True, timeout=60).strip()
 
 
-@pytest.fixture(params=["proa-runtime outside", "proa-runtime own", pytest.param("runc own", marks=pytest.mark.thorough)])
+@pytest.fixture(params=["proa-runtime outside", *(pytest.param(more, marks=pytest.mark.thorough) for more in ("proa-runtime own", "runc own"))])
 def plain(request, program_file, reaper):  # pylint: disable=unused-argument
     program, place = request.param.split()
     with oci.bundle_of("/usr/sbin/runc" if program == "runc" else oci.find_runtime(), program_file) as runtime, own_copy(runtime):
@@ -86,6 +86,7 @@ def test_a_plain_users_container_has_a_scope_with_limits(plain):
     wait_until(lambda: not path.exists(), 20, "the scope to go")
 
 
+@pytest.mark.thorough
 def test_without_a_path_it_is_in_the_users_slice_and_can_be_used_again(plain):
     name = plain.runtime.id()
     for _ in range(2):
@@ -94,6 +95,7 @@ def test_without_a_path_it_is_in_the_users_slice_and_can_be_used_again(plain):
         assert done.code == 0 and f"{MANAGER}/user.slice/" in done.out and done.out.strip().endswith(f"{name}.scope"), done
 
 
+@pytest.mark.thorough
 def test_a_limit_of_a_controller_that_the_user_was_not_given_is_refused(plain):
     plain.config("echo", "it ran", linux={"resources": {"cpu": {"cpus": "0"}}})
     done = plain("run", plain.runtime.id())

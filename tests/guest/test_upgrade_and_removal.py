@@ -67,6 +67,7 @@ def test_removal_stops_containers_and_keeps_the_data_and_a_later_install_goes_on
     assert "own" in units.api.inspect(patient)["NetworkSettings"]["Networks"]
 
 
+@pytest.mark.thorough
 def test_a_purge_with_containers_running_leaves_nothing(units):
     units.api.run("sleep", "1000")
     assert traces() != []
