@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 # Emulation makes everything some ten times slower. Without a filter: what only a guest can show, and the runtime's basics, without the tests that
 # are marked thorough. "all": what depends on the kernel or on the kind of the host. What removes packages comes last.
 CHOICE = """cgroup tests/guest tests/runtime/test_lifecycle.py""".split()
-ALL = """os cgroup seccomp runtime bundle tests/runtime tests/api/test_limits.py tests/guest""".split()
+ALL = """os cgroup seccomp runtime tests/runtime tests/api/test_limits.py tests/guest""".split()
 
 
 def chosen(filters):
