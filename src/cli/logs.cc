@@ -7,6 +7,24 @@
 namespace proa::cli {
 
 namespace {
+/// Gathers what goes to one stream, so that a log of short lines is not a system call a line; the streams keep their order.
+class Gatherer {
+public:
+    void add(int stream, std::string_view bytes) {
+        if (stream != stream_) flush();
+        stream_ = stream;
+        pending_ += bytes;
+    }
+    void flush() {
+        if (!pending_.empty()) stream_ == 2 ? put_error(pending_) : put(pending_);
+        pending_.clear();
+    }
+
+private:
+    int stream_ = 1;
+    std::string pending_;
+};
+
 const Flag kFlags[] = {
     {"details", 0, FlagType::Bool, "Show extra details provided to logs"},
     {"follow", 'f', FlagType::Bool, "Follow log output"},
@@ -38,11 +56,16 @@ Result<int> run(Invocation& call) {
     auto answer = TRY(engine.stream(request));
     bool tty = container["Config"]["Tty"].as_bool();
     FrameReader frames;
-    static char buffer[64 << 10];
+    Gatherer gathered;
+    static char buffer[256 << 10];
     while (size_t got = TRY(answer.read(buffer))) {
         std::string_view data(buffer, got);
         if (tty) put(data);
-        else TRY(frames.feed(data, [](int stream, std::string_view bytes) { stream == 2 ? put_error(bytes) : put(bytes); }));
+        else {
+            auto fed = frames.feed(data, [&](int stream, std::string_view bytes) { gathered.add(stream, bytes); });
+            gathered.flush();
+            TRY(std::move(fed));
+        }
     }
     return 0;
 }

@@ -189,12 +189,24 @@ TEST(LogReader, LosesNothingWhenFilesMoveBetweenReads) {
 
 TEST(LogLine, KeepsEscapes) {
     LogMessage message;
+    ParsedSecond second;
     message.text = "what another line left";
-    ASSERT_TRUE(parse_log_line(R"({"log":"a\"b\\\u003c\u00e9\n","stream":"stderr","time":"2026-01-01T00:00:00.5Z"})", false, message));
+    ASSERT_TRUE(parse_log_line(R"({"log":"a\"b\\\u003c\u00e9\n","stream":"stderr","time":"2026-01-01T00:00:00.5Z"})", false, message, second));
     EXPECT_EQ(message.text, "a\"b\\<\u00e9\n");
     EXPECT_TRUE(message.from_stderr);
     EXPECT_EQ(message.time.nanoseconds, 500000000);
-    EXPECT_FALSE(parse_log_line("no JSON", false, message));
+    EXPECT_FALSE(parse_log_line("no JSON", false, message, second));
+}
+
+TEST(LogLine, ReadsTimesOfOneSecondAndOfOthers) {
+    LogMessage message;
+    ParsedSecond second;
+    for (std::string_view time : {"2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.500000001Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01.000000009Z", "2026-01-01T00:00:01.25+01:00", "2026-01-01T00:00:01.1Z"}) {
+        ASSERT_TRUE(parse_log_line(concat(R"({"log":"x\n","stream":"stdout","time":")", time, "\"}"), false, message, second)) << time;
+        EXPECT_EQ(message.time, *parse_rfc3339(time)) << time;
+    }
+    for (std::string_view time : {"2026-01-01T00:00:01.Z", "2026-01-01T00:00:01.12x4Z", "2026-01-01T00:00:01.-5Z"})
+        EXPECT_FALSE(parse_log_line(concat(R"({"log":"x\n","stream":"stdout","time":")", time, "\"}"), false, message, second)) << time;
 }
 
 TEST(Plan, CapabilitiesFollowDocker) {

@@ -61,8 +61,29 @@ size_t closing_quote(std::string_view line, size_t start) {
     }
 }
 
+std::optional<Time> parse_time(std::string_view text, ParsedSecond& second) {
+    constexpr size_t kSecond = 19;
+    if (text.size() > kSecond + 1 && text.back() == 'Z' && text[kSecond] == '.' && text.substr(0, kSecond) == second.text) {
+        std::string_view fraction = text.substr(kSecond + 1, text.size() - kSecond - 2);
+        int32_t nanoseconds = 0;
+        bool plain = !fraction.empty() && fraction.size() <= 9;
+        for (size_t i = 0; plain && i < 9; i++) {
+            char digit = i < fraction.size() ? fraction[i] : '0';
+            plain = digit >= '0' && digit <= '9';
+            nanoseconds = nanoseconds * 10 + (digit - '0');
+        }
+        if (plain) return Time{second.seconds, nanoseconds};
+    }
+    auto time = parse_rfc3339(text);
+    if (time && text.size() > kSecond && text.back() == 'Z') {
+        second.text = text.substr(0, kSecond);
+        second.seconds = time->seconds;
+    }
+    return time;
+}
+
 /// The exact form that our shim and Docker write: {"log":"...","stream":"stdout","time":"..."}.
-bool parse_fast(std::string_view line, LogMessage& message) {
+bool parse_fast(std::string_view line, LogMessage& message, ParsedSecond& second) {
     constexpr std::string_view kLog = "{\"log\":\"", kStream = "\",\"stream\":\"std", kTime = "\",\"time\":\"";
     if (!line.starts_with(kLog)) return false;
     size_t end = closing_quote(line, kLog.size());
@@ -74,7 +95,7 @@ bool parse_fast(std::string_view line, LogMessage& message) {
     if (!rest.starts_with(kTime)) return false;
     rest.remove_prefix(kTime.size());
     size_t time_end = rest.find('"');
-    auto time = parse_rfc3339(rest.substr(0, time_end));
+    auto time = parse_time(rest.substr(0, time_end), second);
     if (!time || rest.substr(time_end) != "\"}") return false;
     message.time = *time;
     return unescape(line.substr(kLog.size(), end - kLog.size()), message.text);
@@ -123,7 +144,8 @@ Result<Time> first_time(codec::Source& source) {
     size_t end = head.find('\n');
     if (end == std::string::npos) return kZeroTime;
     LogMessage message;
-    return parse_log_line(std::string_view(head).substr(0, end), false, message) ? message.time : kZeroTime;
+    ParsedSecond second;
+    return parse_log_line(std::string_view(head).substr(0, end), false, message, second) ? message.time : kZeroTime;
 }
 
 /// Go's url.QueryEscape.
@@ -140,8 +162,8 @@ std::string attributes_text(const json::Object& attributes) {
 
 }  // namespace
 
-bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message) {
-    if (!with_attributes && parse_fast(line, message)) return true;
+bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message, ParsedSecond& second) {
+    if (!with_attributes && parse_fast(line, message, second)) return true;
     auto value = json::parse(line);
     if (!value || !value->is_object()) return false;
     auto time = parse_rfc3339((*value)["time"].as_string());
@@ -288,7 +310,7 @@ Result<const LogMessage*> LogReader::next() {
             if (!TRY(fill())) return nullptr;
             continue;
         }
-        if (!parse_log_line(*line, options_.details, message_)) continue;
+        if (!parse_log_line(*line, options_.details, message_, second_)) continue;
         last_ = message_.time;
         if (message_.from_stderr ? !options_.with_stderr : !options_.with_stdout) continue;
         int64_t time = message_.time.unix_nano();

@@ -15,6 +15,12 @@ struct LogMessage {
     std::string attributes;    ///< "k=v,k2=v2" with url-escaped values; only filled for `details`
 };
 
+/// The second that was parsed last: most lines share it with the one before.
+struct ParsedSecond {
+    std::string text;  ///< "2006-01-02T15:04:05"
+    int64_t seconds = 0;
+};
+
 struct LogOptions {
     bool with_stdout = true, with_stderr = true;
     std::optional<int64_t> since_unix_nano, until_unix_nano;  ///< both inclusive
@@ -49,6 +55,7 @@ private:
     std::string buffer_;
     size_t consumed_ = 0;
     LogMessage message_;
+    ParsedSecond second_;
     Time last_;  ///< of the youngest line that was read
     bool finished_ = false;
 
@@ -63,6 +70,6 @@ private:
 };
 
 /// Parses one line of a json-file log; false for a line that is none: `message` is then nothing to rely on.
-bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message);
+bool parse_log_line(std::string_view line, bool with_attributes, LogMessage& message, ParsedSecond& second);
 
 }  // namespace proa::container

@@ -103,6 +103,13 @@ void LogWriter::finish(OutputStream stream, Time when) {
     flush();
 }
 
+namespace {
+Time a_nanosecond_after(Time time) {
+    if (++time.nanoseconds < 1'000'000'000) return time;
+    return Time{time.seconds + 1, 0};
+}
+}  // namespace
+
 void LogWriter::put_message(OutputStream stream, std::string_view text, bool complete, Time when) {
     const bool waits = rotation_failed_ || (rotation_due_ && compressor_ > 0);
     if (settings_.max_size > 0 && !waits && file_size_ + static_cast<int64_t>(used_) >= settings_.max_size) {
@@ -112,7 +119,7 @@ void LogWriter::put_message(OutputStream stream, std::string_view text, bool com
     Source& from = source(stream);
     if (!from.is_continued) {
         // Lines that came in one read still get times of their own, rising: `logs --since` and followers can tell them apart.
-        if (when <= last_time_) when = Time::from_unix_nano(last_time_.unix_nano() + 1);
+        if (when <= last_time_) when = a_nanosecond_after(last_time_);
         last_time_ = from.first_time = when;
     }
     set_tail(stream, from.first_time);
@@ -143,6 +150,13 @@ void append_fraction(std::string& out, int32_t nanoseconds) {
 
 void LogWriter::set_tail(OutputStream stream, Time when) {
     if (!tail_.empty() && tail_stream_ == stream && tail_time_ == when) return;
+    // Lines of one read are a nanosecond apart: mostly that is the last digit.
+    const int last_digit = tail_time_.nanoseconds % 10;
+    if (!tail_.empty() && tail_stream_ == stream && tail_time_.seconds == when.seconds && tail_time_.nanoseconds + 1 == when.nanoseconds && last_digit != 0 && last_digit != 9) {
+        tail_[tail_fixed_ + 9]++;
+        tail_time_ = when;
+        return;
+    }
     const bool same_second = !tail_.empty() && tail_stream_ == stream && tail_time_.seconds == when.seconds;
     tail_stream_ = stream;
     tail_time_ = when;

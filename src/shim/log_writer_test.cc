@@ -98,6 +98,22 @@ TEST(JsonFile, SplitsLongLinesWhereDockerDoes) {
     EXPECT_EQ(found, expected);
 }
 
+TEST(JsonFile, LinesOfOneReadAreANanosecondApart) {
+    for (Time begin : {Time{1700000000, 999'999'850}, Time{1700000000, 0}, Time{1700000000, 123'456'700}}) {
+        TestDirectory directory;
+        auto writer = *LogWriter::open(settings_for(directory));
+        std::string lines;
+        for (int i = 0; i < 300; i++) lines += "x\n";
+        writer->append(OutputStream::Stdout, lines, begin);
+        int64_t expected = begin.unix_nano();
+        for (auto& line : split_nonempty(*os::read_file(directory.path + "/c-json.log"), '\n')) {
+            size_t at = line.find("\"time\":\"") + 8;
+            EXPECT_EQ(line.substr(at), concat(rfc3339_nano(Time::from_unix_nano(expected++)), "\"}"));
+        }
+        EXPECT_EQ(expected, begin.unix_nano() + 300);
+    }
+}
+
 TEST(JsonFile, PutsAttributesBetweenStreamAndTime) {
     TestDirectory directory;
     auto settings = settings_for(directory);
