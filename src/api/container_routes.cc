@@ -4,6 +4,7 @@
 #include "engine/create_container.h"
 #include "engine/find_image.h"
 #include "engine/inspect_container.h"
+#include "engine/legacy_links.h"
 #include "engine/list_containers.h"
 #include "engine/pause_container.h"
 #include "engine/prune.h"
@@ -146,8 +147,12 @@ Result<void> kill(Call& call, Parts& parts) {
 }
 
 Result<void> remove(Call& call, Parts& parts) {
+    if (call.flag("link")) {
+        TRY(engine::remove_link(parts, call.parameter("name")));
+        return call.respond_empty(204);
+    }
     auto container = TRY(parts.containers.find(call.parameter("name")));
-    TRY(engine::remove_container(parts, container, engine::RemoveOptions{call.flag("force"), call.flag("v"), call.flag("link")}));
+    TRY(engine::remove_container(parts, container, engine::RemoveOptions{call.flag("force"), call.flag("v")}));
     return call.respond_empty(204);
 }
 

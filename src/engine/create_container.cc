@@ -167,6 +167,7 @@ std::vector<std::string> collect_warnings(const container::Record& record, const
                                   oci::Platform::host().text(), ") and no specific platform was requested"));
     if (host.network_mode == "host" && (host.publish_all_ports || (host.port_bindings && !host.port_bindings->empty())))
         warnings.push_back("Published ports are discarded when using host network mode");
+    if (auto warning = warn_of_log_options(host.log_config)) warnings.push_back(*warning);
     return warnings;
 }
 

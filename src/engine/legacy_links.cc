@@ -1,6 +1,7 @@
 #include "engine/legacy_links.h"
 
 #include "base/id.h"
+#include "engine/container_files.h"
 
 namespace proa::engine {
 
@@ -31,6 +32,30 @@ Result<void> settle_links(const Parts& parts, container::Record& record) {
         link = concat('/', (*other)->name(), ":/", record.name, '/', trim_prefix(alias, "/"));
     }
     return {};
+}
+
+Result<void> remove_link(Parts& parts, std::string_view name) {
+    std::string_view path = trim_prefix(name, "/");
+    size_t slash = path.rfind('/');
+    if (slash == path.npos) {
+        TRY(parts.containers.find(path));
+        return fail(ErrorKind::Internal, "Conflict, cannot remove the default link name of the container");
+    }
+    auto missing = [&] { return fail(ErrorKind::NotFound, concat("No such container: ", path)); };
+    auto parent = parts.containers.find(path.substr(0, slash));
+    if (!parent) return missing();
+    std::lock_guard operation((*parent)->operation());
+    bool found = false;
+    auto record = (*parent)->change([&](container::Record& record) {
+        auto& links = record.host_config.links;
+        // "/CHILD:/PARENT/ALIAS", with the parent's name of then: only the alias counts.
+        auto has_alias = [&](const std::string& link) { return link.substr(link.rfind('/') + 1) == path.substr(slash + 1); };
+        if (links) found = std::erase_if(*links, has_alias) > 0;
+        return record;
+    });
+    if (!found) return missing();
+    TRY(parts.records.save(record, container::RecordStore::Durable::Yes));
+    return record.state.running ? update_container_files(parts, record) : Result<void>();
 }
 
 Result<std::vector<network::HostRecord>> link_lines(const Parts& parts, const container::Record& record) {

@@ -1,5 +1,6 @@
 #include "engine/log_drivers.h"
 
+#include "base/time.h"
 #include <regex.h>
 
 #include <algorithm>
@@ -85,10 +86,21 @@ Result<void> check_addresses(const docker::LogConfig& log) {
         std::string type = log_option(log, "gelf-compression-type");
         if (!type.empty() && type != "gzip" && type != "zlib" && type != "none") return invalid(concat("gelf: invalid compression type ", quote(type)));
         if (scheme("gelf-address") == "tcp" && !type.empty()) return invalid("compression is only supported on UDP");
+        for (std::string name : {"gelf-tcp-max-reconnect", "gelf-tcp-reconnect-delay"}) {
+            if (log_option(log, name).empty()) continue;
+            if (scheme("gelf-address") != "tcp") return invalid(concat(quote(name), " is only valid for TCP"));
+            if (parse_int(log_option(log, name)).value_or(-1) < 0) return invalid(concat(quote(name), " must be a positive integer"));
+        }
     }
     if (log.type == "fluentd") {
         for (auto name : {"fluentd-async", "fluentd-async-connect", "fluentd-request-ack", "fluentd-sub-second-precision"})
             if (!log_option(log, name).empty() && !parse_bool(log_option(log, name))) return invalid(concat("invalid value for ", quote(name), ": ", quote(log_option(log, name))));
+        for (auto name : {"fluentd-retry-wait", "fluentd-write-timeout", "fluentd-async-reconnect-interval"})
+            if (!log_option(log, name).empty() && parse_duration(log_option(log, name)).value_or(-1) < 0) return invalid(concat("invalid value for ", quote(name), ": ", quote(log_option(log, name))));
+        if (auto interval = parse_duration(log_option(log, "fluentd-async-reconnect-interval")); interval && *interval != 0 && (*interval < 100'000'000 || *interval > 10'000'000'000))
+            return invalid("invalid value for \"fluentd-async-reconnect-interval\": it must be between 100ms and 10s");
+        if (std::string retries = log_option(log, "fluentd-max-retries"); !retries.empty() && parse_uint(retries).value_or(UINT64_MAX) > UINT32_MAX) return invalid(concat("invalid value for \"fluentd-max-retries\": ", quote(retries)));
+        if (std::string limit = log_option(log, "fluentd-buffer-limit"); !limit.empty() && !parse_bytes(limit)) return invalid(concat("invalid value for \"fluentd-buffer-limit\": ", quote(limit)));
     }
     return {};
 }
@@ -125,6 +137,23 @@ Result<void> check_log_config(const docker::LogConfig& log) {
 bool sends_away(const docker::LogConfig& log) {
     auto* driver = find_driver(log.type);
     return driver && driver->sends;
+}
+
+LogRetries log_retries(const docker::LogConfig& log) {
+    LogRetries retries;
+    if (log.type == "gelf") {
+        if (auto delay = parse_int(log_option(log, "gelf-tcp-reconnect-delay"))) retries.wait_ms = *delay * 1000;
+        if (auto most = parse_uint(log_option(log, "gelf-tcp-max-reconnect"))) retries.most = *most;
+    } else if (log.type == "fluentd") {
+        if (auto wait = parse_duration(log_option(log, "fluentd-retry-wait"))) retries.wait_ms = *wait / 1'000'000;
+        if (auto most = parse_uint(log_option(log, "fluentd-max-retries"))) retries.most = *most;
+    }
+    return retries;
+}
+
+std::optional<std::string> warn_of_log_options(const docker::LogConfig& log) {
+    if (log_option(log, "fluentd-buffer-limit").empty()) return std::nullopt;
+    return "The log option fluentd-buffer-limit has no effect on this engine: messages wait in the container's log files (cache-max-size, cache-max-file) until the server has them";
 }
 
 bool is_log_readable(const docker::LogConfig& log) { return log.type != "none" && !parse_bool(log_option(log, "cache-disabled")).value_or(false); }

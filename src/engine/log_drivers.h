@@ -12,6 +12,14 @@ namespace proa::engine {
 /// "error looking up logging plugin x: plugin \"x\" not found"; Unsupported for drivers and options that are not there, by name.
 Result<void> check_log_config(const docker::LogConfig& log);
 
+/// What the driver's options say about a server that does not take a message; without a word it is tried until the server has it.
+struct LogRetries {
+    int64_t wait_ms = 1000;        ///< between two attempts
+    std::optional<uint64_t> most;  ///< attempts after the first one; then the message is left out, as Docker's drivers do
+};
+LogRetries log_retries(const docker::LogConfig& log);
+/// An option that is known and has nothing to act on here, in words.
+std::optional<std::string> warn_of_log_options(const docker::LogConfig& log);
 bool sends_away(const docker::LogConfig& log);     ///< syslog, journald, gelf, fluentd
 bool is_log_readable(const docker::LogConfig& log);  ///< `logs` can answer
 /// The file that the shim writes; "" for `none`.

@@ -15,7 +15,7 @@ namespace {
 using container::LogMessage;
 using container::Record;
 
-constexpr int kRetryMs = 1000, kStepMs = 100;
+constexpr int kStepMs = 100;
 constexpr int kLastRetries = 5;
 
 /// One container's way out; runs on its own thread.
@@ -55,13 +55,19 @@ private:
             if (position != 0) (void)os::replace_file(position_file_, concat(position, '\n'), 0600, false);  // lost: some lines are sent twice
         };
         while (auto message = TRY(reader.next())) {
-            for (int failures = 0; !send(*message);) {
+            uint64_t failures = 0;
+            int last_failures = 0;
+            while (!send(*message)) {
                 bool last = TRY(os::wait_readable(ending_, 0));
-                if (*abandoned_ || (last && ++failures > kLastRetries)) {
+                if (retries_.most && ++failures > *retries_.most) {
+                    log::warn(concat("a message in the log of container ", record_.id, " is not sent: ", *retries_.most, " retries have failed"));
+                    break;
+                }
+                if (*abandoned_ || (last && ++last_failures > kLastRetries)) {
                     keep();
                     return false;
                 }
-                for (int waited = 0; waited < kRetryMs && !*abandoned_; waited += kStepMs) {
+                for (int64_t waited = 0; waited < std::max<int64_t>(retries_.wait_ms, kStepMs) && !*abandoned_; waited += kStepMs) {
                     if (!last) (void)os::wait_readable(ending_, kStepMs);
                     else std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));  // the end has been told and stays readable
                 }
@@ -102,6 +108,7 @@ private:
     int ending_;
     std::shared_ptr<std::atomic<bool>> abandoned_;
     bool complained_ = false;
+    LogRetries retries_ = log_retries(record_.host_config.log_config);
 };
 
 }  // namespace

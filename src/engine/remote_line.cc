@@ -72,6 +72,15 @@ LogAddress parse_log_address(std::string_view text, std::string_view default_por
 }
 
 Result<void> RemoteLine::connect() {
+    TRY(dial());
+    connected_at_ = monotonic_nanoseconds();
+    if (!write_limit_) return {};
+    timeval limit{static_cast<time_t>(*write_limit_ / 1'000'000'000), static_cast<suseconds_t>(*write_limit_ % 1'000'000'000 / 1000)};
+    if (::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0) return fail_errno("set the write timeout");
+    return {};
+}
+
+Result<void> RemoteLine::dial() {
     if (address_.protocol == "unix" || address_.protocol == "unixgram") {
         auto fd = connect_unix(address_.path, SOCK_DGRAM);
         if (!fd || address_.protocol == "unix") {
@@ -88,6 +97,7 @@ Result<void> RemoteLine::connect() {
 }
 
 Result<void> RemoteLine::write(std::string_view data) {
+    if (lifetime_ > 0 && fd_ && monotonic_nanoseconds() - connected_at_ > lifetime_) fd_.reset();
     for (int attempt = 0;; attempt++) {
         if (!fd_) TRY(connect());
         auto sent = put(data);

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,16 +30,23 @@ public:
     Result<void> write(std::string_view data);
     /// Writes, and reads until `is_answer` says so of all that came. Errors: Unavailable when there is none within ten seconds.
     Result<void> exchange(std::string_view data, const std::function<bool(std::string_view)>& is_answer);
+    /// How long a write may take, 0: as long as it takes.
+    void limit_writes(int64_t nanoseconds) { write_limit_ = nanoseconds; }
+    /// A connection that is older is not written to any more: a new one is made, so that a balancer may choose again. 0: none is too old.
+    void renew_after(int64_t nanoseconds) { lifetime_ = nanoseconds; }
     bool is_udp() const { return address_.protocol == "udp"; }
     bool is_encrypted() const { return tls_ != nullptr; }
 
 private:
+    Result<void> dial();
     Result<void> put(std::string_view data);
     Result<void> await(const std::function<bool(std::string_view)>& is_answer);
 
     LogAddress address_;
     std::shared_ptr<http::TlsContext> tls_;
     os::Fd fd_;
+    std::optional<int64_t> write_limit_;
+    int64_t lifetime_ = 0, connected_at_ = 0;
 };
 
 }  // namespace proa::engine

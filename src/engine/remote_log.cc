@@ -274,7 +274,10 @@ Result<std::unique_ptr<RemoteLog>> open_fluentd(const Record& record) {
     if (target.protocol == "tls") tls = TRY(http::TlsContext::create({.role = http::TlsRole::Client, .ca_file = "", .cert_file = "", .key_file = ""}));
     RemoteLine line(std::move(target), std::move(tls));
     auto is_on = [&](std::string_view name) { return parse_bool(log_option(config, name)).value_or(false); };
-    if (!is_on("fluentd-async") && !is_on("fluentd-async-connect")) TRY(line.connect());
+    bool async = is_on("fluentd-async") || is_on("fluentd-async-connect");
+    if (auto limit = parse_duration(log_option(config, "fluentd-write-timeout"))) line.limit_writes(*limit);
+    if (auto interval = parse_duration(log_option(config, "fluentd-async-reconnect-interval")); interval && async) line.renew_after(*interval);
+    if (!async) TRY(line.connect());
     docker::StringMap fields = chosen_log_attributes(record);
     fields["container_id"] = record.id;
     fields["container_name"] = "/" + record.name;

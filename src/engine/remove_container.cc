@@ -70,7 +70,6 @@ Result<void> remove_container_locked(Parts& parts, const ContainerPointer& conta
 }
 
 Result<void> remove_container(Parts& parts, const ContainerPointer& container, const RemoveOptions& options) {
-    if (options.link) return fail(ErrorKind::Unsupported, "removing legacy links is not supported yet by this engine");
     TRY(container->read([&](const Record& record) { return check_removable(record, options.force); }));
     if (options.force && container->state().running) TRY(end_by_force(parts, container));
     std::lock_guard operation(container->operation());

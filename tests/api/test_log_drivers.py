@@ -387,3 +387,39 @@ def test_json_file_attributes(api):
     api.wait(container)
     line = api.get(f"/containers/{container}/logs?stdout=1&details=1").body
     assert b"app.one=1,app.two=2" in line and b"tag=busybox" in line and b"other" not in line
+
+
+@pytest.mark.proa
+def test_fluentd_gives_up_after_its_retries(api, server):
+    """The message that was tried often enough is left out; those after it arrive."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {"fluentd_async": "true", "fluentd_retry_wait": "100ms", "fluentd_max_retries": "2", "fluentd_write_timeout": "2s", "fluentd_async_reconnect_interval": "100ms"}
+    container = api.run("sh", "-c", "echo too-early; while ! test -e /go; do sleep 0.1; done; echo later; sleep 100", host=log_config("fluentd", fluentd_address=f"127.0.0.1:{port}", **options))
+    wait_until(lambda: "2 retries have failed" in api.engine.log_tail(20000), 15, "the end of the retries")
+    sink = server("tcp", ("127.0.0.1", port))
+    api.execute(container, "touch", "/go")
+    assert b"too-early" not in sink.wait_for(b"later")
+    assert api.logs(container)[0] == "too-early\nlater\n"
+
+
+@pytest.mark.proa
+@pytest.mark.parametrize("driver, options, text", [
+    ("fluentd", {"fluentd_retry_wait": "soon"}, 'invalid value for "fluentd-retry-wait": "soon"'),
+    ("fluentd", {"fluentd_write_timeout": "-1s"}, 'invalid value for "fluentd-write-timeout": "-1s"'),
+    ("fluentd", {"fluentd_max_retries": "-1"}, 'invalid value for "fluentd-max-retries": "-1"'),
+    ("fluentd", {"fluentd_buffer_limit": "much"}, 'invalid value for "fluentd-buffer-limit": "much"'),
+    ("fluentd", {"fluentd_async_reconnect_interval": "1m"}, 'invalid value for "fluentd-async-reconnect-interval": it must be between 100ms and 10s'),
+    ("gelf", {"gelf_address": "udp://127.0.0.1:1", "gelf_tcp_max_reconnect": "1"}, '"gelf-tcp-max-reconnect" is only valid for TCP'),
+    ("gelf", {"gelf_address": "tcp://127.0.0.1:1", "gelf_tcp_reconnect_delay": "x"}, '"gelf-tcp-reconnect-delay" must be a positive integer'),
+])
+def test_bad_values_of_retry_options(api, driver, options, text):
+    answer = api.post("/containers/create", {"Image": "busybox", "HostConfig": log_config(driver, **options)})
+    assert answer.status == 400 and answer.json()["message"] == text, answer
+
+
+@pytest.mark.proa
+def test_a_buffer_limit_has_nothing_to_limit(api):
+    answer = api.post("/containers/create", {"Image": "busybox", "HostConfig": log_config("fluentd", fluentd_async="true", fluentd_buffer_limit="1m")})
+    assert answer.status == 201 and any("fluentd-buffer-limit has no effect" in warning for warning in answer.json()["Warnings"])

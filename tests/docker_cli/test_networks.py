@@ -72,3 +72,18 @@ def test_several_networks_at_run(docker, net):
         docker("run", "-d", "--name", "cli-d", "--network", net, "--network", "cli-two", "busybox", "sleep", "100", check=0)
     assert docker.output("exec", "cli-d", "ls", "/sys/class/net").split() == ["eth0", "eth1", "lo"]
     docker("rm", "-f", "cli-d", check=0)
+
+
+def test_a_legacy_link_is_removed(docker, name):
+    docker("run", "-d", "--name", name + "-child", "busybox", "sleep", "100", check=0)
+    docker("run", "-d", "--name", name, "--link", f"{name}-child:nick", "busybox", "sleep", "100", check=0)
+    assert docker.inspect(name, "{{json .HostConfig.Links}}") == f'["/{name}-child:/{name}/nick"]'
+    assert "nick" in docker.output("exec", name, "cat", "/etc/hosts")
+    assert docker.output("rm", "--link", f"/{name}/nick") == f"/{name}/nick"
+    assert docker.inspect(name, "{{json .HostConfig.Links}}") in ("null", "[]")
+    assert "nick" not in docker.output("exec", name, "cat", "/etc/hosts")
+    assert docker.inspect(f"{name}-child", "{{.State.Running}}") == "true"
+    gone = docker("rm", "--link", f"{name}/nick", check=1)
+    assert gone.stderr.strip().endswith(f"No such container: {name}/nick")
+    own = docker("rm", "--link", f"{name}-child", check=1)
+    assert own.stderr.strip().endswith("Conflict, cannot remove the default link name of the container")
