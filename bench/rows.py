@@ -285,6 +285,45 @@ class Bench:
                 write.add("floor", self.floor.log_megabytes_per_second(megabytes))
         return [write, read]
 
+    def copies(self):
+        """cp of one large file and of many small ones, both ways."""
+        megabytes, files = (100, 1000) if self.quick else (1024, 10000)
+        rows = {key: Row(title, "ms", [("dockerd", ">=", 1)]) for key, title in (
+            ("big in", f"cp {megabytes} MB into"), ("big out", f"cp {megabytes} MB out of"), ("small in", f"cp {files} files into"), ("small out", f"cp {files} files out of"))}
+        with tempfile.TemporaryDirectory(prefix="bench-cp-") as work:
+            with open(work + "/big", "wb") as file:
+                block = os.urandom(1 << 20)
+                for _ in range(megabytes):
+                    file.write(block)
+            for number in range(files):
+                self.write(f"{work}/small/d{number % 100}/f{number}", f"file {number}\n" * 20)
+            for _ in range(1 if self.quick else 2):
+                for peer in self.peers:
+                    name = self.name()
+                    peer.run("run", "-d", "--name", name, IMAGE, "sleep", "100000")
+                    for key in ("big", "small"):
+                        rows[key + " in"].add(peer.name, peer.run("cp", f"{work}/{key}", f"{name}:/{key}"))
+                        rows[key + " out"].add(peer.name, peer.run("cp", f"{name}:/{key}", f"{work}/out"))
+                        shutil.rmtree(f"{work}/out") if os.path.isdir(f"{work}/out") else os.remove(f"{work}/out")
+                    peer.remove(name)
+        return list(rows.values())
+
+    def stats(self):
+        """stats --no-stream with one container and with twenty."""
+        rows = []
+        for count in (1, 5 if self.quick else 20):
+            row = Row(f"stats --no-stream, {count} running", "ms", [("dockerd", ">=", 20)])
+            for peer in self.peers:
+                names = [self.name() for _ in range(count)]
+                for name in names:
+                    peer.run("run", "-d", "--name", name, IMAGE, "sleep", "100000")
+                time.sleep(1.2)  # what the daemon samples by itself has a first sample
+                for _ in range(min(3, self.repetitions)):
+                    row.add(peer.name, peer.run("stats", "--no-stream"))
+                peer.remove(*names)
+            rows.append(row)
+        return rows
+
     def growth(self):
         """ps and run with many containers present."""
         before, after = {}, {}
@@ -348,4 +387,4 @@ class Bench:
         return image_rows.measure(self, Row)
 
 
-GROUPS = ["run", "api", "bare", "bundles", "life", "version", "parallel", "mass", "requests", "memory", "logs", "growth", "build", "images"]
+GROUPS = ["run", "api", "bare", "bundles", "life", "version", "parallel", "mass", "requests", "memory", "logs", "copies", "stats", "growth", "build", "images"]
