@@ -41,10 +41,12 @@ def tests():
 ALL_TESTS = list(tests())
 
 
-def proofs(pattern):
-    wanted = re.compile(pattern)
-    found = [(path, name) for path, name, text in ALL_TESTS if wanted.search(text)]
-    found.sort(key=lambda item: (item[0].startswith("src/"), item[1] == "", "bad_input" in item[0] or "options" in item[0]))
+def proofs(pattern, better):
+    """The test that matches `pattern`; one with a line that matches `better` as well comes first."""
+    wanted, best = re.compile(pattern), re.compile(better)
+    found = [(not best.search(text), path, name) for path, name, text in ALL_TESTS if wanted.search(text)]
+    found.sort(key=lambda item: (item[0], item[1].startswith("src/"), item[2] == "", "bad_input" in item[1] or "options" in item[1]))
+    found = [(path, name) for _, path, name in found]
     return [f"`{path}`" + (f" {name}" if name else "") for path, name in found[:1]]
 
 
@@ -67,7 +69,8 @@ def flag_rows():
                 pattern = rf"--{name}(?![\w-])"
                 if short != "0":
                     pattern += rf"|[\"' ]-[A-Za-z]*{short[1]}[A-Za-z]*[\"'=, 0-9]"
-                yield command, "--" + name, proofs(pattern) or refusals(name)
+                words = "|".join(command.split(" and "))
+                yield command, "--" + name, proofs(pattern, rf"[\"' ](?:{words})[\"', ][^\n]*(?:{pattern})") or refusals(name)
 
 
 def field_rows():
@@ -75,7 +78,7 @@ def field_rows():
     for table in TABLES:
         found = re.search(rf'PROA_JSON_TABLE\(proa::docker::{table},.*?\)\)\n', text, re.S)
         for name in re.findall(r'field<[^>]*>\("(\w+)"', found.group(0) if found else ""):
-            yield table, name, proofs(rf"[\"']{name}[\"']|\b{name}=|\.{name}\b") or refusals(name)
+            yield table, name, proofs(rf"[\"']{name}[\"']|\b{name}=|\.{name}\b", rf"[\"']{name}[\"']: |\b{name}=") or refusals(name)
 
 
 def table(title, first, rows):
