@@ -27,18 +27,19 @@ Result<os::Fd> lift(int fd) {
 }
 
 struct ChildEnds {
-    os::Fd input, output, status, request, root;
+    os::Fd input, output, status, request, root, user;
 };
 
 Result<pid_t> spawn(const std::string& program, const ChildEnds& ends) {
     std::vector<os::HandedDescriptor> handed{{ends.input.get(), 0}, {ends.output.get(), 1}, {ends.status.get(), kStatusDescriptor}, {ends.request.get(), kRequestDescriptor}};
     if (ends.root) handed.push_back({ends.root.get(), kRootDescriptor});
+    if (ends.user) handed.push_back({ends.user.get(), kUserDescriptor});
     char* environment[] = {nullptr};
     return os::spawn_command(program, {"proa-archive"}, environment, handed);
 }
 }  // namespace
 
-Result<Helper> Helper::start(const std::string& program, const Request& request, int root) {
+Result<Helper> Helper::start(const std::string& program, const Request& request, int root, int user) {
     Helper helper;
     ChildEnds ends;
     os::Fd null = TRY(os::open_file("/dev/null", O_RDWR));
@@ -52,6 +53,7 @@ Result<Helper> Helper::start(const std::string& program, const Request& request,
     ends.status = TRY(lift(status.second.get()));
     ends.request = TRY(lift(TRY(os::sealed_memfd("proa-archive", pack(request))).get()));
     if (root >= 0) ends.root = TRY(lift(root));
+    if (user >= 0) ends.user = TRY(lift(user));
     helper.pid_ = TRY(spawn(program, ends));
     helper.status_ = std::move(status.first);
     if (reads) helper.input_ = std::move(input.write_end);

@@ -9,8 +9,8 @@ namespace proa::archive {
 /// The daemon's side of one running proa-archive. Ends and reaps it when destroyed. Not thread-safe.
 class Helper {
 public:
-    /// `program` is an absolute path. `root` is descriptor 5 of the program, -1: none.
-    static Result<Helper> start(const std::string& program, const Request& request, int root);
+    /// `program` is an absolute path. `root` is descriptor 5 of the program and `user` descriptor 6, -1: none.
+    static Result<Helper> start(const std::string& program, const Request& request, int root, int user = -1);
     Helper(Helper&& other) noexcept;
     Helper& operator=(Helper&&) = delete;
     ~Helper();

@@ -10,12 +10,13 @@
 // What the daemon asks proa-archive to do, and what it hears. docs/formats/archive.md
 namespace proa::archive {
 
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 
 // Descriptors of the program; 0 is the tar that it reads, 1 the tar that it writes.
 constexpr int kStatusDescriptor = 3;   ///< SOCK_SEQPACKET: packed Reply messages
 constexpr int kRequestDescriptor = 4;  ///< a file with the packed Request
 constexpr int kRootDescriptor = 5;     ///< of a running container: its root (O_PATH), or for Export its mount namespace
+constexpr int kUserDescriptor = 6;     ///< with `mapped`: the container's user namespace, or one with the same maps
 
 enum class Verb : uint8_t {
     Stat,     ///< what stands at a path
@@ -44,10 +45,11 @@ struct Request {
     bool keep_kinds = false;    ///< Write: a directory never replaces a file, nor a file a directory
     std::optional<std::string> owner;  ///< Write: all belongs to this user of the container ("app", "1000:50")
     bool read_only_root = false;
+    bool mapped = false;        ///< the container has a user namespace: tars tell the ids of inside, and the work is done as its root
     std::vector<MountPlace> mounts;
     template <class A>
     void visit(A& a) {
-        a(version, verb, running, plan, container, path, keep_kinds, owner, read_only_root, mounts);
+        a(version, verb, running, plan, container, path, keep_kinds, owner, read_only_root, mapped, mounts);
     }
 };
 

@@ -5,6 +5,8 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <grp.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -65,12 +67,13 @@ Result<void> filter_system_calls() {
 }
 
 /// A tmpfs with proc/ and root/ becomes "/"; the host's tree goes.
-Result<void> leave_host_tree(const os::RootDirectory& root, RootKind kind) {
-    os::Fd tree = TRY(os::new_filesystem("tmpfs", "tmpfs", "size=64k,mode=700", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+Result<void> leave_host_tree(const os::RootDirectory& root, RootKind kind, bool for_all) {
+    os::Fd tree = TRY(os::new_filesystem("tmpfs", "tmpfs", for_all ? "size=64k,mode=755" : "size=64k,mode=700", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
     os::Fd proc = TRY(os::new_filesystem("proc", "proc", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
     os::Fd place = TRY(os::open_file("/proc", O_PATH | O_DIRECTORY));  // any directory will do: it is ours alone and goes with the rest
     TRY(os::move_mount(tree.get(), place.get(), "sandbox"));
-    if (::mkdirat(tree.get(), "proc", 0500) < 0 || ::mkdirat(tree.get(), "root", 0500) < 0) return fail_errno("mkdir", "sandbox");
+    mode_t mode = for_all ? 0555 : 0500;
+    if (::mkdirat(tree.get(), "proc", mode) < 0 || ::mkdirat(tree.get(), "root", mode) < 0) return fail_errno("mkdir", "sandbox");
     os::Fd proc_place(::openat(tree.get(), "proc", O_PATH | O_DIRECTORY | O_CLOEXEC)), root_place(::openat(tree.get(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!proc_place || !root_place) return fail_errno("open", "sandbox");
     TRY(os::move_mount(proc.get(), proc_place.get(), "sandbox"));
@@ -84,8 +87,13 @@ Result<void> leave_host_tree(const os::RootDirectory& root, RootKind kind) {
 
 }  // namespace
 
-Result<void> enter_sandbox(const os::RootDirectory& root, RootKind kind) {
-    TRY(leave_host_tree(root, kind));
+Result<void> enter_sandbox(const os::RootDirectory& root, RootKind kind, int user_namespace) {
+    TRY(leave_host_tree(root, kind, user_namespace >= 0));
+    if (user_namespace >= 0) {
+        if (::setns(user_namespace, CLONE_NEWUSER) < 0) return fail_errno("join", "the container's user namespace");
+        if (::setgroups(0, nullptr) < 0 || ::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0) return fail_errno("become root of", "the container's user namespace");
+        ::close(user_namespace);
+    }
     TRY(os::limit_bounding_set(kCapabilities));
     TRY(os::set_capabilities(kCapabilities, kCapabilities, 0));
     return filter_system_calls();

@@ -9,6 +9,7 @@ namespace proa::archive {
 /// alone: no exec, no mount, no socket, no new process, no ptrace. `root` keeps working, by descriptor.
 /// Needs a mount namespace of our own whose mounts are private.
 enum class RootKind { OfAnotherNamespace, MountedHere };
-Result<void> enter_sandbox(const os::RootDirectory& root, RootKind kind);
+/// `user_namespace` (descriptor, or -1): becomes its root on the way and keeps the capabilities there alone.
+Result<void> enter_sandbox(const os::RootDirectory& root, RootKind kind, int user_namespace = -1);
 
 }  // namespace proa::archive

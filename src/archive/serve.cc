@@ -18,6 +18,7 @@
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
+#include "os/user_namespace.h"
 #include "runtime/identity.h"
 #include "runtime/root_builder.h"
 #include "store/unpack.h"
@@ -61,6 +62,12 @@ Result<PreparedRoot> prepare_root(const Request& request) {
     }
     runtime::MountSources sources;
     sources.trees.resize(request.plan.mounts.size());
+    if (request.mapped) {
+        TRY(os::change_propagation("/", MS_PRIVATE | MS_REC));
+        auto& root = request.plan.root;
+        sources.root = TRY_WRAP("mount the root file system", os::mapped_overlay({root.overlay_lower, root.overlay_upper, root.overlay_work}, root.directory,
+                                                                                root.mapped_directory, kUserDescriptor));
+    }
     runtime::RootBuilder builder(request.plan, sources, false, false);
     TRY(builder.mount_root());
     if (request.verb != Verb::Export) TRY(builder.mount_all());
@@ -115,7 +122,7 @@ Result<void> write_path(const os::RootDirectory& root, const Request& request) {
 
 Result<void> carry_out(const Request& request) {
     PreparedRoot root = TRY(prepare_root(request));
-    TRY(enter_sandbox(root.directory, root.kind));
+    TRY(enter_sandbox(root.directory, root.kind, request.mapped ? kUserDescriptor : -1));
     switch (request.verb) {
         case Verb::Stat: {
             Reply first;

@@ -47,12 +47,14 @@ std::string shim_path() { return os::directory_of(os::read_link("/proc/self/exe"
 
 /// Serves until SIGTERM or SIGINT.
 Result<void> serve(engine::Settings& settings, int signals) {
-    engine::Paths paths{settings.data_root, settings.exec_root};
+    auto remap = TRY(engine::resolve_user_remap(settings.userns_remap));
+    engine::Paths paths{TRY(engine::data_root_of(settings, remap)), settings.exec_root};
     auto instance = TRY(engine::Instance::claim(settings, paths));
     auto records = TRY(container::RecordStore::open(paths.data_root + "/records.db"));
     auto images = TRY(store::ImageStore::open(paths.data_root));
-    auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins()));
-    auto network = TRY(engine::Networks::open(settings, paths));
+    TRY(engine::check_user_remap(remap, images->overlay_directory()));
+    auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins(), {remap.root_uid, remap.root_gid}));
+    auto network = TRY(engine::Networks::open(settings, paths, remap.maps));
     engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");
     build::Cache builds(paths.data_root + "/build");
     container::Table containers;
@@ -68,7 +70,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::CurrentSettings current(settings);
     engine::Transfers transfers;
     engine::Parts parts{paths,    current,  containers, *records, events, execs,  *monitor, *shims,   *images,
-                        *volumes, *network, restarts,   seccomp,  health, builds, logs,     transfers};
+                        *volumes, *network, restarts,   seccomp,  health, builds, logs,     transfers, remap};
     self = &parts;
     reports.connect(parts);
     health.begin(parts);

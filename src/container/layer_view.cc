@@ -9,14 +9,16 @@
 #include "base/text.h"
 #include "os/file.h"
 #include "os/mount.h"
+#include "os/user_namespace.h"
 
 namespace proa::container {
 
 namespace {
 
-Result<os::Fd> open_in_own_namespace(const std::vector<std::string>& lower, const std::string& anchor, const os::PathInRoot& below) {
+Result<os::Fd> open_in_own_namespace(const std::vector<std::string>& lower, const std::string& anchor, const os::PathInRoot& below, const LayerIds& ids) {
     if (::unshare(CLONE_NEWNS) < 0) return fail_errno("unshare", "mount namespace");
     TRY(os::change_propagation("/", MS_REC | MS_SLAVE));
+    if (ids.user_namespace >= 0) TRY(os::show_mapped(ids.directory, ids.user_namespace));
     os::Fd target = TRY(os::open_file(anchor, O_PATH | O_DIRECTORY));
     os::RootDirectory root(TRY(os::mount_overlay({lower, "", ""}, target.get(), false, anchor)), os::Scope::Beneath);
     std::string_view path = trim_prefix(below.text(), "/");
@@ -26,10 +28,10 @@ Result<os::Fd> open_in_own_namespace(const std::vector<std::string>& lower, cons
 
 }  // namespace
 
-Result<os::Fd> open_layers(const std::vector<std::string>& lower, const std::string& anchor, const os::PathInRoot& below) {
+Result<os::Fd> open_layers(const std::vector<std::string>& lower, const std::string& anchor, const os::PathInRoot& below, const LayerIds& ids) {
     Result<os::Fd> opened = os::Fd();
     // A thread of its own: unshare(2) is for good. The clone stays when the thread's namespace goes.
-    std::thread([&] { opened = open_in_own_namespace(lower, anchor, below); }).join();
+    std::thread([&] { opened = open_in_own_namespace(lower, anchor, below, ids); }).join();
     return opened;
 }
 

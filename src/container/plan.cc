@@ -86,7 +86,9 @@ void add_default_mounts(std::vector<Mount>& mounts, const docker::HostConfig& ho
     Mount cgroups = special_mount("/sys/fs/cgroup", "cgroup", "cgroup", kStrict | readonly);
     cgroups.is_cgroup = true;
     mounts.push_back(std::move(cgroups));
-    mounts.push_back(special_mount("/dev/mqueue", "mqueue", "mqueue", kStrict));
+    // A user namespace that does not own the IPC namespace may not mount its queues: the host's mount of them stands in.
+    if (host.ipc_mode != "host" || inputs.user_mappings.empty()) mounts.push_back(special_mount("/dev/mqueue", "mqueue", "mqueue", kStrict));
+    else if (os::is_directory("/dev/mqueue")) mounts.push_back(bind_mount("/dev/mqueue", "/dev/mqueue", false));
     if (host.ipc_mode == "host") {
         mounts.push_back(bind_mount("/dev/shm", "/dev/shm", false));
     } else if (inputs.ipc_pid != 0) {
@@ -234,7 +236,7 @@ Result<void> add_device(runtime::Plan& plan, const std::string& host_path, const
     if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode))
         return fail(ErrorKind::InvalidArgument, concat("error gathering device information while adding custom device ", quote(host_path), ": not a device node"));
     char type = S_ISBLK(st.st_mode) ? 'b' : 'c';
-    plan.devices.push_back(runtime::Device{container_path, type, major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid});
+    plan.devices.push_back(runtime::Device{container_path, type, major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid, host_path});
     plan.limits.devices.push_back(cgroup::DeviceRule{true, type, major(st.st_rdev), minor(st.st_rdev), access});
     return {};
 }
@@ -277,6 +279,8 @@ void add_namespaces(runtime::Plan& plan, const docker::HostConfig& host, const P
     else if (!inputs.host_network) fresh(NamespaceType::Network);
     std::string cgroup_mode = host.cgroupns_mode.empty() ? (inputs.cgroup_v2 ? "private" : "host") : host.cgroupns_mode;
     if (cgroup_mode == "private") fresh(NamespaceType::Cgroup);
+    if (inputs.user_pid != 0) joined(NamespaceType::User, inputs.user_pid, "user");
+    else if (inputs.user_descriptor >= 0) plan.namespaces.push_back(runtime::Namespace{NamespaceType::User, "", inputs.user_descriptor});
 }
 
 Result<std::vector<runtime::Rlimit>> make_rlimits(const docker::HostConfig& host, const std::vector<docker::Ulimit>& defaults) {
@@ -347,9 +351,11 @@ Result<runtime::Process> make_process(const Record& record, const PlanInputs& in
 
 void add_sysctls(runtime::Plan& plan, const docker::HostConfig& host, const PlanInputs& inputs) {
     std::map<std::string, std::string> values;
-    if (!inputs.host_network && inputs.network_pid == 0) {
+    if (!inputs.host_network && inputs.network_pid == 0 && !inputs.network_of_other_users) {
         values["net.ipv4.ip_unprivileged_port_start"] = "0";
-        values["net.ipv4.ping_group_range"] = "0 2147483647";
+        // Of mapped groups all that there are in one piece: the kernel refuses others.
+        uint32_t last = inputs.group_mappings.empty() ? 2147483647 : inputs.group_mappings[0].size - 1;
+        values["net.ipv4.ping_group_range"] = concat("0 ", last);
     }
     for (auto& [name, value] : host.sysctls) values[name] = value;
     for (auto& [name, value] : values) plan.sysctls.push_back(cgroup::NameValue{name, value});
@@ -454,6 +460,9 @@ Result<runtime::Plan> make_plan(const Record& record, const PlanInputs& inputs) 
     plan.root.overlay_work = inputs.overlay_work;
     plan.root.directory = inputs.rootfs_directory;
     plan.root.readonly = host.readonly_rootfs;
+    plan.root.mapped_directory = inputs.layers_directory;
+    plan.uid_mappings = inputs.user_mappings;
+    plan.gid_mappings = inputs.group_mappings;
     plan.cgroup_path = inputs.cgroup_path;
     plan.cgroup_scope = inputs.cgroup_scope;
     plan.limits = TRY(make_limits(host));

@@ -14,6 +14,12 @@ struct PlanInputs {
     std::map<std::string, int> mount_descriptors;  ///< plan descriptors of mount sources that are no host path, by destination
     int32_t network_pid = 0, ipc_pid = 0, pid_pid = 0;  ///< namespaces joined from these processes ("container:X"), 0: none
     bool host_network = false;
+    /// userns-remap: the user namespace that the container joins (plan descriptor, or that of process `user_pid`), its maps, and Root::mapped_directory.
+    int user_descriptor = -1;
+    int32_t user_pid = 0;
+    std::vector<runtime::IdMapping> user_mappings, group_mappings;
+    std::string layers_directory;
+    bool network_of_other_users = false;     ///< the network namespace belongs to another user namespace: nothing of it can be set from inside
     std::string cgroup_path;
     cgroup::Scope cgroup_scope;              ///< with the systemd driver
     bool cgroup_v2 = false;

@@ -37,6 +37,13 @@ Result<os::Fd> open_running_root(Parts& parts, const Record& record, Verb verb) 
 
 bool has_process(const docker::ContainerState& state) { return state.running && !state.restarting && state.pid > 0; }
 
+/// Descriptor 6 of the helper for a container with mapped ids.
+Result<os::Fd> open_user_namespace(const Parts& parts, const Record& record, bool running) {
+    if (!is_remapped(parts.remap, record.host_config)) return os::Fd();
+    if (!running) return parts.remap.space.duplicate();
+    return os::open_file(concat("/proc/", TRY(shim::read_running_record(parts.paths.state(record.id))).init_pid, "/ns/user"), O_RDONLY);
+}
+
 /// The root of a container that does not run: overlay and binds, parents before what lies in them.
 Result<void> plan_stopped_root(Parts& parts, const Record& record, const Request& request, runtime::Plan& plan, std::vector<std::shared_ptr<void>>& lease) {
     auto layer = parts.images.writable_layer(record.id);
@@ -44,6 +51,7 @@ Result<void> plan_stopped_root(Parts& parts, const Record& record, const Request
     plan.root.overlay_upper = layer.upper;
     plan.root.overlay_work = layer.work;
     plan.root.directory = layer.merged;
+    if (request.mapped) plan.root.mapped_directory = parts.images.overlay_directory();
     for (auto& point : record.mounts) {
         auto source = lend_mount(parts, record, point, lease);
         bool wanted = os::clean_path("/" + request.path).starts_with(point.destination);
@@ -70,24 +78,28 @@ struct Session {
 Result<Session> begin_session(Parts& parts, const ContainerPointer& container, Request request) {
     auto record = container->record();
     request.read_only_root = record.host_config.readonly_rootfs;
+    request.mapped = is_remapped(parts.remap, record.host_config);
     for (auto& point : record.mounts) request.mounts.push_back({point.destination, point.rw});
     if (has_process(record.state)) {
-        if (auto root = open_running_root(parts, record, request.verb)) {
+        auto user = open_user_namespace(parts, record, true);
+        if (auto root = open_running_root(parts, record, request.verb); root && user) {
             request.running = true;
-            return Session{{}, {}, TRY(Helper::start(helper_program(), request, root->get()))};
+            return Session{{}, {}, TRY(Helper::start(helper_program(), request, root->get(), user->get()))};
         }
     }
     std::unique_lock operation(container->operation());
     record = container->record();
     if (record.removing || record.state.dead) return fail(ErrorKind::Conflict, concat("container ", record.id, " is marked for removal"));
     if (has_process(record.state)) {
+        auto user = TRY(open_user_namespace(parts, record, true));
         auto root = TRY(open_running_root(parts, record, request.verb));
         request.running = true;
-        return Session{{}, {}, TRY(Helper::start(helper_program(), request, root.get()))};
+        return Session{{}, {}, TRY(Helper::start(helper_program(), request, root.get(), user.get()))};
     }
     std::vector<std::shared_ptr<void>> lease;
     TRY(plan_stopped_root(parts, record, request, request.plan, lease));
-    auto helper = TRY(Helper::start(helper_program(), request, -1));
+    auto user = TRY(open_user_namespace(parts, record, false));
+    auto helper = TRY(Helper::start(helper_program(), request, -1, user.get()));
     return Session{std::move(lease), std::move(operation), std::move(helper)};
 }
 

@@ -1,5 +1,9 @@
 #include "engine/container_files.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "engine/legacy_links.h"
 #include "engine/settings.h"
 #include "network/resolv_conf.h"
@@ -101,6 +105,9 @@ Result<ContainerFiles> write_container_files(const Parts& parts, const Record& r
     TRY(os::write_file(files.hosts, TRY(hosts_text(parts, record, network.networks)), 0644));
     TRY(os::write_file(files.hostname, network::hostname_text(record.config.hostname), 0644));
     TRY(os::write_file(files.resolv_conf, resolv, 0644));
+    if (is_remapped(parts.remap, record.host_config))
+        for (auto* path : {&files.hosts, &files.hostname, &files.resolv_conf})
+            if (::chown(path->c_str(), parts.remap.root_uid, parts.remap.root_gid) < 0) return fail_errno("chown", *path);
     return files;
 }
 

@@ -77,10 +77,16 @@ Result<void> inherit_from(const Parts& parts, const std::string& reference, Plan
     return {};
 }
 
+/// As the container's root sees them.
+container::LayerIds layer_ids(const Parts& parts, const docker::HostConfig& host) {
+    if (!is_remapped(parts.remap, host)) return {};
+    return {parts.images.overlay_directory(), parts.remap.space.get()};
+}
+
 /// The image's tree, opened when it is first needed.
 class ImageTree {
 public:
-    ImageTree(Parts& parts, const std::string& container_id) : parts_(parts), id_(container_id) {}
+    ImageTree(Parts& parts, const Record& record) : parts_(parts), id_(record.id), ids_(layer_ids(parts, record.host_config)) {}
 
     /// The directory at `destination` in the image; nullopt when there is none.
     Result<std::optional<os::Fd>> directory(const PlannedMount& mount) {
@@ -88,7 +94,7 @@ public:
             auto lower = TRY(parts_.images.lower_directories_of(id_));
             auto layer = parts_.images.writable_layer(id_);
             lower.insert(lower.begin(), layer.upper);
-            root_ = os::RootDirectory(TRY_WRAP("open the image's layers", container::open_layers(lower, layer.merged)));
+            root_ = os::RootDirectory(TRY_WRAP("open the image's layers", container::open_layers(lower, layer.merged, os::PathInRoot("/"), ids_)));
         }
         os::PathInRoot path(mount.point.destination);
         auto found = root_.stat(path);
@@ -106,6 +112,7 @@ public:
 private:
     Parts& parts_;
     const std::string& id_;
+    container::LayerIds ids_;
     os::RootDirectory root_;
 };
 
@@ -162,7 +169,7 @@ Result<os::Fd> open_image(Parts& parts, const Record& record, const docker::Moun
     auto layer = parts.images.writable_layer(name);
     lower.insert(lower.begin(), layer.upper);
     os::PathInRoot below(request && request->image_options && !request->image_options->subpath.empty() ? request->image_options->subpath : "/");
-    return container::open_layers(lower, layer.merged, below);
+    return container::open_layers(lower, layer.merged, below, layer_ids(parts, record.host_config));
 }
 
 Result<void> attach_volume(Parts& parts, Record& record, docker::MountPoint& point, MountAttachment& attachment) {
@@ -231,7 +238,7 @@ Result<std::vector<PlannedMount>> plan_mounts(const Parts& parts, const docker::
 }
 
 Result<void> make_mounts(Parts& parts, Record& record, std::vector<PlannedMount> planned) {
-    ImageTree image(parts, record.id);
+    ImageTree image(parts, record);
     size_t images = 0;
     for (auto& mount : planned) {
         auto& point = mount.point;

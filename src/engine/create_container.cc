@@ -183,6 +183,7 @@ Result<Created> create_container(Parts& parts, docker::CreateRequest request, co
     fill_host_defaults(host, config, *parts.settings());
     auto limit_warnings = TRY(discard_unsupported_limits(host.resources));
     TRY(validate_container(config, host));
+    TRY(validate_for_remap(parts.remap, host));
     TRY(check_cgroup_parent(cgroup_driver(*parts.settings()), host.resources.cgroup_parent));
     TRY(check_log_config(host.log_config));
     for (auto mode : {&host.network_mode, &host.pid_mode, &host.ipc_mode}) TRY(settle_joined(parts, *mode));

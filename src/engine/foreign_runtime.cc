@@ -94,6 +94,8 @@ Result<std::optional<ForeignRuntime>> prepare_foreign_runtime(const Parts& parts
         TRY(os::remove_tree(bundle_of(parts, record)));  // of a start before the settings changed
         return std::nullopt;
     }
+    if (is_remapped(parts.remap, record.host_config))
+        return fail(ErrorKind::Unsupported, concat("the runtime ", record.host_config.runtime, " cannot run a container with mapped ids (userns-remap): run it with --userns=host"));
     ForeignRuntime foreign;
     foreign.program = TRY(locate_for_start(*runtime, parts.paths.state(record.id)));
     foreign.arguments = {"--root", state_root(parts, record.host_config.runtime)};

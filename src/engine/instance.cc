@@ -53,7 +53,7 @@ Result<void> check_pidfile(const std::string& path) {
 
 Result<Instance> Instance::claim(const Settings& settings, const Paths& paths) {
     Instance instance;
-    TRY(ensure_directory(paths.data_root, 0710));
+    TRY(ensure_directory(paths.data_root, 0710));  // with userns-remap: of the group that the root inside is in
     TRY(ensure_directory(paths.containers(), 0710));
     // The API socket stands in the exec root by default, and members of its group must reach it: passing is allowed, listing is not.
     TRY(ensure_directory(paths.exec_root, 0711));

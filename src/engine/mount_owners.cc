@@ -42,6 +42,21 @@ bool is_given_away(const container::Record& record, const runtime::Mount& mount)
     });
 }
 
+/// The container's user as this host knows it.
+Result<runtime::Identity> user_outside(const runtime::Plan& plan) {
+    auto user = TRY(container::identity_in_layers(plan.process, plan.root));
+    auto map = [](const std::vector<runtime::IdMapping>& mappings, uint32_t& id) -> Result<void> {
+        if (mappings.empty()) return {};
+        auto range = std::find_if(mappings.begin(), mappings.end(), [&](auto& one) { return id >= one.container_id && id - one.container_id < one.size; });
+        if (range == mappings.end()) return fail(ErrorKind::InvalidArgument, concat("the id ", id, " of the container's user is not mapped to any of this host (userns-remap)"));
+        id = range->host_id + (id - range->container_id);
+        return {};
+    };
+    TRY(map(plan.uid_mappings, user.uid));
+    TRY(map(plan.gid_mappings, user.gid));
+    return user;
+}
+
 }  // namespace
 
 Result<void> fit_owners(const container::Record& record, runtime::Plan& plan) {
@@ -49,7 +64,7 @@ Result<void> fit_owners(const container::Record& record, runtime::Plan& plan) {
     for (auto& mount : plan.mounts) {
         bool matched = is_matched(record, mount), given_away = is_given_away(record, mount);
         if (!matched && !given_away) continue;
-        if (!user) user = TRY(container::identity_in_layers(plan.process, plan.root));
+        if (!user) user = TRY(user_outside(plan));
         if (given_away) {
             os::Fd source = TRY(os::open_file(mount.source, O_PATH));
             TRY_WRAP(concat("give ", mount.source, " to the container's user"), volume::change_owner(source.get(), user->uid, user->gid));

@@ -94,9 +94,12 @@ Result<std::vector<Membership>> resolve_networks(Networks& networks, const Recor
     return memberships;
 }
 
+/// A ready one, whose user namespace is the one of userns-remap when there is any; `host_ids`: `--userns host`.
+Result<network::Sandbox> take_sandbox(network::NamespacePool& pool, bool host_ids) { return host_ids ? pool.take_for_host() : pool.take(); }
+
 /// The first interface of a container on the default bridge comes ready made.
-Result<void> take_ready_interface(Networks& networks, NetworkAttachment& attachment, Membership& membership, const network::Endpoint& endpoint) {
-    attachment.sandbox = TRY(networks.bridge_pool().take());
+Result<void> take_ready_interface(Networks& networks, NetworkAttachment& attachment, Membership& membership, const network::Endpoint& endpoint, bool host_ids) {
+    attachment.sandbox = TRY(take_sandbox(networks.bridge_pool(), host_ids));
     auto& sandbox = *attachment.sandbox;
     network::Endpoint own = endpoint;
     if (!membership.gateway4) own.gateway = {};
@@ -107,16 +110,17 @@ Result<void> take_ready_interface(Networks& networks, NetworkAttachment& attachm
     return apply_endpoint_sysctls(sandbox.space, membership.settings, sandbox.interface.name);
 }
 
-Result<void> make_interfaces(Networks& networks, NetworkAttachment& attachment, std::vector<Membership>& memberships, const std::vector<network::Endpoint>& endpoints) {
+Result<void> make_interfaces(Networks& networks, NetworkAttachment& attachment, std::vector<Membership>& memberships,
+                             const std::vector<network::Endpoint>& endpoints, bool host_ids) {
     std::map<std::string, int> numbers;
     size_t made = 0;
     bool ready_made = memberships[0].network->is_default_bridge() && option_of(memberships[0].settings, "com.docker.network.endpoint.ifname").empty();
     if (ready_made) {
         (void)interface_name(memberships[0], numbers);
-        TRY(take_ready_interface(networks, attachment, memberships[0], endpoints[0]));
+        TRY(take_ready_interface(networks, attachment, memberships[0], endpoints[0], host_ids));
         made = 1;
     } else {
-        attachment.sandbox = TRY(networks.named_pool().take());
+        attachment.sandbox = TRY(take_sandbox(networks.named_pool(), host_ids));
     }
     auto& space = attachment.sandbox->space;
     for (; made < memberships.size(); made++)
@@ -137,7 +141,7 @@ Result<NetworkAttachment> attach_predefined(Networks& networks, const Record& re
     auto& endpoint = attachment.networks[mode];
     endpoint.network_id = network->id();
     endpoint.endpoint_id = random_id();
-    if (mode == "none") attachment.sandbox = TRY(networks.bare_pool().take());
+    if (mode == "none") attachment.sandbox = TRY(take_sandbox(networks.bare_pool(), record.host_config.userns_mode == "host"));
     return attachment;
 }
 
@@ -269,7 +273,7 @@ Result<NetworkAttachment> attach_networks(Parts& parts, const Record& record) {
     if (mode == "host" || mode == "none") return attach_predefined(networks, record, mode);
     auto memberships = TRY(resolve_networks(networks, record));
     if (memberships.empty()) {  // disconnected from all of them
-        attachment.sandbox = TRY(networks.bare_pool().take());
+        attachment.sandbox = TRY(take_sandbox(networks.bare_pool(), record.host_config.userns_mode == "host"));
         return attachment;
     }
     std::vector<network::Endpoint> endpoints;
@@ -277,7 +281,7 @@ Result<NetworkAttachment> attach_networks(Parts& parts, const Record& record) {
         for (auto& membership : memberships)
             endpoints.push_back(TRY(take_endpoint(membership.network, record.id, membership.settings, wanted_mac(record, membership.network->name()))));
         choose_gateways(memberships);
-        TRY(make_interfaces(networks, attachment, memberships, endpoints));
+        TRY(make_interfaces(networks, attachment, memberships, endpoints, record.host_config.userns_mode == "host"));
         static_cast<PublishedPorts&>(attachment) = TRY(networks.ports().publish(record, port_target(memberships)));
         return {};
     }();

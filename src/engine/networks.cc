@@ -70,8 +70,9 @@ network::FirewallBridge firewall_bridge(const Network& network) {
 
 Networks::~Networks() = default;
 
-Result<std::unique_ptr<Networks>> Networks::open(const Settings& settings, const Paths& paths) {
+Result<std::unique_ptr<Networks>> Networks::open(const Settings& settings, const Paths& paths, os::IdMaps owner) {
     std::unique_ptr<Networks> self(new Networks);
+    self->owner_ = std::move(owner);
     self->host_ = TRY(os::NetlinkSocket::open(NETLINK_ROUTE));
     self->records_.emplace(TRY(store::Records::open(paths.data_root + "/networks.db", nullptr)));
     TRY(self->records_->run("CREATE TABLE IF NOT EXISTS networks(id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID"));
@@ -194,6 +195,7 @@ Result<void> Networks::make_pools() {
     network::NamespacePool::Options options;
     options.size = 0;
     options.prefix = kInterfacePrefix;
+    options.space.owner = owner_;
     bare_pool_ = TRY(network::NamespacePool::create(options));
     auto with_bridge = options;
     if (auto bridge = default_bridge()) with_bridge.bridge = bridge->live().bridge->bridge();

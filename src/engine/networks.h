@@ -22,7 +22,8 @@ struct Settings;
 class Networks {
 public:
     /// Loads the records and brings every network up; one that fails keeps its record and says why when it is used.
-    static Result<std::unique_ptr<Networks>> open(const Settings& settings, const Paths& paths);
+    /// `owner` not empty: the namespaces of containers belong to user namespaces with these maps.
+    static Result<std::unique_ptr<Networks>> open(const Settings& settings, const Paths& paths, os::IdMaps owner = {});
     ~Networks();
 
     /// By name, id or the start of an id (3 digits). Errors: NotFound "network x not found".
@@ -86,6 +87,7 @@ private:
     std::vector<network::SubnetPool> subnet_pools_;
     uint32_t default_mtu_ = 1500;
     bool ip_forward_ = true;
+    os::IdMaps owner_;
     std::unique_ptr<network::Firewall> firewall_;  ///< nullptr: --iptables=false
     std::unique_ptr<PortPublisher> ports_;
     std::unique_ptr<NameService> names_;

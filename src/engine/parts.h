@@ -5,6 +5,7 @@
 #include "container/record_store.h"
 #include "engine/current_settings.h"
 #include "engine/paths.h"
+#include "engine/user_remap.h"
 
 namespace proa::store {
 class ImageStore;
@@ -51,6 +52,7 @@ struct Parts {
     build::Cache& builds;
     LogForwarder& logs;
     Transfers& transfers;
+    const UserRemap& remap;
 
     /// Those of this moment; hold the pointer as long as anything in them is used.
     std::shared_ptr<const Settings> settings() const { return current_settings.load(); }

@@ -57,6 +57,7 @@ struct Settings {
     std::string init_path;
     bool live_restore = true;  ///< always: containers never depend on the daemon's life
     std::string cgroup_parent;
+    std::string userns_remap;  ///< engine/user_remap.h
     std::vector<std::string> exec_opts;
     std::string default_cgroupns_mode;  ///< "private" or "host"; the default is private on cgroup v2, host on v1
     std::string default_ipc_mode = "private";

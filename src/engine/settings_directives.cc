@@ -501,6 +501,7 @@ constexpr Directive kDirectives[] = {
     directive<&S::tlsverify, Boolean>("tlsverify", "tlsverify", 0, kCommon, Never, "Use TLS and verify the client"),
     directive<&S::userland_proxy, Boolean>("userland-proxy", "userland-proxy", 0, kBridge, Never,
                                            "Accepted for Docker's sake: published ports are reached on loopback too without any process"),
+    directive<&S::userns_remap, Text>("userns-remap", "userns-remap", 0, "", Never, "User/Group setting for user namespaces: default, user[:group] or uid[:gid]"),
 };
 
 constexpr Unsupported kUnsupported[] = {
@@ -538,7 +539,6 @@ constexpr Unsupported kUnsupported[] = {
     {"swarm-raft-election-tick", ""},
     {"swarm-raft-heartbeat-tick", ""},
     {"userland-proxy-path", "userland-proxy-path"},
-    {"userns-remap", "userns-remap"},
 };
 
 }  // namespace

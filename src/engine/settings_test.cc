@@ -128,7 +128,7 @@ TEST_F(SettingsTest, names_bad_json_and_unknown_directives) {
     EXPECT_EQ(file_problem("1"), "json: cannot unmarshal number into Go value of type map[string]interface {}");
     EXPECT_EQ(file_problem(R"({"foo":1,"bar":2,"debug":"x"})"), "the following directives don't match any configuration option: foo, bar");
     EXPECT_EQ(file_problem(R"({"Debug":true})"), "the following directives don't match any configuration option: Debug");
-    EXPECT_EQ(file_problem(R"({"userns-remap":"default"})"), "the directive userns-remap is not supported yet by proad");
+    EXPECT_EQ(file_problem(R"({"metrics-addr":"x"})"), "the directive metrics-addr is not supported yet by proad");
     EXPECT_EQ(file_problem(R"({"storage-opts":[],"builder":{}})"), "the directives storage-opts, builder are not supported yet by proad");
     EXPECT_EQ(load_settings({"--config-file", "/nonexistent"}).error().message(),
               "unable to configure the Docker daemon with file /nonexistent: open /nonexistent: no such file or directory");
@@ -236,7 +236,7 @@ TEST_F(SettingsTest, names_bad_flags) {
               "integer): strconv.Atoi: parsing \"zz\": invalid syntax");
     EXPECT_EQ(problem({"--registry-mirror", "https://u:p@x"}),
               "invalid argument \"https://u:p@x\" for \"--registry-mirror\" flag: invalid mirror: username/password not allowed in URI \"https://u:xxxxx@x\"");
-    EXPECT_EQ(flags_outcome({"--userns-remap", "default"}), "the flag --userns-remap is not supported yet by proad");
+    EXPECT_EQ(flags_outcome({"--metrics-addr", "x"}), "the flag --metrics-addr is not supported yet by proad");
     EXPECT_TRUE(flags_outcome({"--debug", "false"}).starts_with("\"proad\" accepts no argument(s).\nSee 'proad --help'.\n"));
     EXPECT_EQ(flags_outcome({"--mtu=0x10", "-D", "-D=false"}), "OK");
 }

@@ -1,6 +1,7 @@
 #include "engine/start_plan.h"
 
 #include <linux/magic.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 
@@ -79,6 +80,39 @@ Result<void> join_ipc(Parts& parts, const Record& record, container::PlanInputs&
     return {};
 }
 
+/// The user namespace of a container with mapped ids: the one that its network namespace belongs to, or that of the container whose namespaces it shares.
+Result<void> join_user_namespace(Parts& parts, const Record& record, container::PlanInputs& inputs, const NetworkAttachment& network, std::vector<os::Fd>& trees) {
+    if (!is_remapped(parts.remap, record.host_config)) return {};
+    inputs.user_mappings = parts.remap.user_mappings();
+    inputs.group_mappings = parts.remap.group_mappings();
+    inputs.layers_directory = parts.images.overlay_directory();
+    auto& host = record.host_config;
+    for (auto& [mode, pid] : {std::pair(&host.network_mode, inputs.network_pid), {&host.pid_mode, inputs.pid_pid}, {&host.ipc_mode, inputs.ipc_pid}}) {
+        if (pid == 0) continue;
+        auto other = TRY(parts.containers.find(mode->substr(10)));
+        if (!is_remapped(parts.remap, other->read([](const Record& record) { return record.host_config; })))
+            return fail(ErrorKind::Conflict, concat("cannot share a namespace of container ", other->id(), ": it runs with the host's user namespace (--userns=host) and this one does not"));
+        if (inputs.user_pid == 0) inputs.user_pid = pid;
+    }
+    inputs.network_of_other_users = inputs.user_pid != 0 && network.sandbox;
+    if (inputs.user_pid != 0) return {};
+    const os::Fd& space = network.sandbox && network.sandbox->space.user ? network.sandbox->space.user : parts.remap.space;
+    trees.push_back(TRY(space.duplicate()));
+    inputs.user_descriptor = (network.sandbox ? 1 : 0) + static_cast<int>(trees.size()) - 1;
+    return {};
+}
+
+/// What the engine keeps for builds holds the ids of inside, as layers do.
+void map_build_mounts(const Parts& parts, const container::PlanInputs& inputs, runtime::Plan& plan) {
+    if (inputs.user_mappings.empty()) return;
+    for (auto& mount : plan.mounts) {
+        bool of_build = mount.source.starts_with(parts.paths.data_root + "/build/") || mount.source.starts_with(parts.paths.data_root + "/builds/");
+        if (!of_build || !(mount.flags & MS_BIND)) continue;
+        mount.uid_mappings = inputs.user_mappings;
+        mount.gid_mappings = inputs.group_mappings;
+    }
+}
+
 const std::vector<std::string>& cdi_directories() {
     static const std::vector<std::string> directories{"/etc/cdi", "/run/cdi"};
     return directories;
@@ -137,6 +171,7 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
         inputs.mount_descriptors[mounts.destinations[i]] = (network.sandbox ? 1 : 0) + static_cast<int>(start.trees.size()) - 1;
     }
     if (host.pid_mode.starts_with("container:")) inputs.pid_pid = TRY(joined_pid(parts, host.pid_mode, "PID"));
+    TRY(join_user_namespace(parts, record, inputs, network, start.trees));
     inputs.cgroup_path = cgroup_path(parts, record);
     inputs.cgroup_scope = cgroup_scope(parts, record);
     inputs.cgroup_v2 = TRY(cgroup::layout())->version == cgroup::Version::V2;
@@ -149,6 +184,7 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
         devices.insert(devices.end(), names.begin(), names.end());
     }
     if (!devices.empty()) TRY(container::inject_cdi_devices(start.plan, devices, cdi_directories()));
+    map_build_mounts(parts, inputs, start.plan);
     TRY(fit_owners(record, start.plan));
     return start;
 }

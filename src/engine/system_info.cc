@@ -250,6 +250,7 @@ Result<json::Value> system_info(Parts& parts) {
     json::Array security;
     if (has_apparmor()) security.emplace_back("name=apparmor");
     security.emplace_back(concat("name=seccomp,profile=", settings.seccomp_profile));
+    if (parts.remap.active()) security.emplace_back("name=userns");
     if (v2) security.emplace_back("name=cgroupns");
     if (settings.no_new_privileges) security.emplace_back("name=no-new-privileges");
     info.set("SecurityOptions", std::move(security));

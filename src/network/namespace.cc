@@ -25,9 +25,16 @@ auto on_own_thread(Work work) -> decltype(work()) {
 }
 
 Result<Namespace> make_one(const NamespaceOptions& options) {
-    if (::unshare(CLONE_NEWNET) < 0) return fail_errno("unshare", "network namespace");
     Namespace made;
-    made.descriptor = TRY(os::open_file("/proc/thread-self/ns/net", O_RDONLY));
+    if (options.owner.empty()) {
+        if (::unshare(CLONE_NEWNET) < 0) return fail_errno("unshare", "network namespace");
+        made.descriptor = TRY(os::open_file("/proc/thread-self/ns/net", O_RDONLY));
+    } else {
+        auto owned = TRY(os::make_owned_namespaces(options.owner, true));
+        made.descriptor = std::move(owned.network);
+        made.user = std::move(owned.user);
+        if (::setns(made.descriptor.get(), CLONE_NEWNET) < 0) return fail_errno("setns", "network namespace");
+    }
     made.netlink = TRY(os::NetlinkSocket::open(NETLINK_ROUTE));
     os::NetlinkBatch batch;
     os::set_link(batch, kLoopbackIndex, {.up = true});

@@ -7,6 +7,7 @@
 
 #include "os/fd.h"
 #include "os/links.h"
+#include "os/user_namespace.h"
 
 // Network namespaces. setns(2) and unshare(2) change the calling thread for good, so they only ever happen on threads of our own
 // that end afterwards; a thread of the daemon's pool never changes its namespace.
@@ -24,6 +25,7 @@ struct Namespace {
     os::Fd descriptor;            ///< of the namespace: setns(2), IFLA_NET_NS_FD
     os::NetlinkSocket netlink;    ///< opened inside
     ResolverSockets resolver;     ///< NamespaceOptions::resolver
+    os::Fd user;                  ///< NamespaceOptions::owner: the user namespace that it belongs to
     std::optional<bool> ipv6;     ///< what interfaces made in it have; nullopt: not known
 };
 
@@ -31,6 +33,8 @@ struct NamespaceOptions {
     /// Off: interfaces created later have no IPv6 at all (disable_ipv6=1), as on a Docker network without IPv6; lo keeps ::1.
     bool ipv6 = false;
     bool resolver = false;        ///< with open_resolver_sockets()
+    /// Not empty: the namespace belongs to a new user namespace with these maps, not to the host's.
+    os::IdMaps owner = {};
     /// Written inside before anybody can see the namespace ("net.ipv4.ip_unprivileged_port_start" ...).
     Sysctls sysctls;
 };

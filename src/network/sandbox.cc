@@ -134,7 +134,7 @@ NamespacePool::~NamespacePool() {
     if (refiller_.joinable()) refiller_.join();
 }
 
-Result<std::vector<Sandbox>> NamespacePool::make(size_t count) {
+Result<std::vector<Sandbox>> NamespacePool::make(size_t count, bool for_host) {
     NamespaceOptions space_options;
     std::optional<Bridge> bridge;
     {
@@ -142,6 +142,7 @@ Result<std::vector<Sandbox>> NamespacePool::make(size_t count) {
         space_options = options_.space;
         bridge = options_.bridge;
     }
+    if (for_host) space_options.owner = {};
     std::vector<Sandbox> made;
     for (auto& space : TRY(make_namespaces(count, space_options))) {
         Sandbox sandbox{.space = std::move(space)};
@@ -169,6 +170,12 @@ Result<Sandbox> NamespacePool::take() {
     }
     changed_.notify_all();
     auto made = TRY(make(1));
+    return std::move(made.front());
+}
+
+Result<Sandbox> NamespacePool::take_for_host() {
+    if (options_.space.owner.empty()) return take();
+    auto made = TRY(make(1, true));
     return std::move(made.front());
 }
 

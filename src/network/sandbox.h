@@ -74,6 +74,8 @@ public:
 
     /// A ready sandbox, or one made now when none is left (about 2 ms).
     Result<Sandbox> take();
+    /// One that belongs to the host's user namespace, whatever Options::space says.
+    Result<Sandbox> take_for_host();
     size_t ready() const;
     void set_size(size_t size);     ///< surplus entries stay until they are taken
     void wait_until_full();         ///< for tests and benches; returns early when refilling fails
@@ -82,7 +84,7 @@ public:
 
 private:
     explicit NamespacePool(Options options);
-    Result<std::vector<Sandbox>> make(size_t count);
+    Result<std::vector<Sandbox>> make(size_t count, bool for_host = false);
     void refill_loop();
 
     Options options_;

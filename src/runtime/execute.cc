@@ -20,6 +20,7 @@
 #include "os/process.h"
 #include "os/pty.h"
 #include "os/socket.h"
+#include "os/user_namespace.h"
 #include "runtime/init.h"
 #include "runtime/process_setup.h"
 #include "runtime/seccomp_listener.h"
@@ -118,6 +119,16 @@ Result<void> look_from_outside(ExecContext& context) {
     return {};
 }
 
+/// What the process inherits and the root of its namespace has no right to: higher limits, streams of its own.
+Result<void> prepare_for_user_namespace(const ExecContext& context) {
+    if (::geteuid() != 0 || context.plan.process.exact_limits) return {};
+    TRY(raise_limits(context.plan.process));
+    auto users = TRY(os::parse_id_map(TRY(os::read_file(concat("/proc/", context.plan.init_pid, "/uid_map")))));
+    auto groups = TRY(os::parse_id_map(TRY(os::read_file(concat("/proc/", context.plan.init_pid, "/gid_map")))));
+    auto user = os::id_outside(users, context.identity.uid), group = os::id_outside(groups, 0);
+    return user && group ? give_streams_away(context.streams, *user, *group) : Result<void>();
+}
+
 /// On the host's side: looks, joins, and clones the caller's child.
 Result<void> help(ExecContext& context) {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
@@ -126,6 +137,7 @@ Result<void> help(ExecContext& context) {
     TRY(set_processors(plan.process.first_processors));
     if (!plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(plan.cgroup_path)).attach_self_to_v1(plan.cgroup_overrides));
     TRY(look_from_outside(context));
+    if (context.user_namespace) TRY(prepare_for_user_namespace(context));
     int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     if (context.user_namespace) {
         flags |= CLONE_NEWUSER;

@@ -54,20 +54,18 @@ const Namespace* find_namespace(const Plan& plan, NamespaceType type) {
     return nullptr;
 }
 
+Result<os::Fd> open_namespace(const Namespace& space, const Streams& streams) {
+    if (!space.path.empty()) return TRY_WRAP("join namespace", os::open_file(space.path, O_RDONLY | O_NONBLOCK));
+    if (static_cast<size_t>(space.descriptor) >= streams.descriptors.size())
+        return fail(ErrorKind::InvalidArgument, concat("namespace descriptor ", space.descriptor, " was not handed over"));
+    return os::duplicate(streams.descriptors[static_cast<size_t>(space.descriptor)]);
+}
+
 namespace {
 Result<void> join_namespace(const Namespace& space, const Streams& streams) {
-    os::Fd opened;
-    int fd = -1;
-    if (!space.path.empty()) {
-        opened = TRY_WRAP("join namespace", os::open_file(space.path, O_RDONLY | O_NONBLOCK));
-        fd = opened.get();
-    } else {
-        if (static_cast<size_t>(space.descriptor) >= streams.descriptors.size())
-            return fail(ErrorKind::InvalidArgument, concat("namespace descriptor ", space.descriptor, " was not handed over"));
-        fd = streams.descriptors[static_cast<size_t>(space.descriptor)];
-    }
+    os::Fd opened = TRY(open_namespace(space, streams));
     // The type makes the kernel refuse a file that is another kind of namespace, or none.
-    if (::setns(fd, static_cast<int>(clone_flag(space.type))) < 0) return fail_errno("join namespace", space.path.empty() ? "handed over" : space.path);
+    if (::setns(opened.get(), static_cast<int>(clone_flag(space.type))) < 0) return fail_errno("join namespace", space.path.empty() ? "handed over" : space.path);
     return {};
 }
 

@@ -22,6 +22,8 @@ uint64_t new_namespace_flags(const Plan& plan);
 uint64_t clone_flag(NamespaceType type);
 const Namespace* find_namespace(const Plan& plan, NamespaceType type);
 inline bool is_joined(const Namespace& space) { return !space.path.empty() || space.descriptor >= 0; }
+/// The namespace that is to be joined. Errors: InvalidArgument for a descriptor that was not handed over.
+Result<os::Fd> open_namespace(const Namespace& space, const Streams& streams);
 /// Joins what the plan says, user namespace last.
 Result<void> join_namespaces(const Plan& plan, const Streams& streams);
 

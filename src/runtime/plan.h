@@ -11,7 +11,7 @@
 // travels packed (base/pack.h) in a sealed memfd; docs/formats/plan.md.
 namespace proa::runtime {
 
-constexpr uint32_t kPlanVersion = 2;
+constexpr uint32_t kPlanVersion = 3;
 
 enum class NamespaceType : uint8_t { Mount, Network, Pid, Ipc, Uts, User, Cgroup, Time };
 
@@ -58,14 +58,15 @@ struct Mount {
     }
 };
 
-/// A device node to create (in a user namespace: to bind from the host).
+/// A device node to create. In a user namespace the host's node at `source` (empty: at `path`) is bound instead.
 struct Device {
     std::string path;  ///< container path
     char type = 'c';   ///< 'c', 'b', 'p'
     uint32_t major = 0, minor = 0, mode = 0666, uid = 0, gid = 0;
+    std::string source = {};  ///< host path
     template <class A>
     void visit(A& a) {
-        a(path, type, major, minor, mode, uid, gid);
+        a(path, type, major, minor, mode, uid, gid, source);
     }
 };
 
@@ -167,9 +168,12 @@ struct Root {
     bool readonly = false;
     Propagation propagation = Propagation::Unset;  ///< of the container's "/"; unset: rslave on the host side, as runc does rprivate
     bool no_pivot = false;
+    /// With a user namespace that is joined: the host directory (root's own) that all overlay directories lie below. On disk everything belongs to the
+    /// ids inside; the starter mounts the overlay so that they are the namespace's. Empty: the overlay is mounted as it is.
+    std::string mapped_directory;
     template <class A>
     void visit(A& a) {
-        a(overlay_lower, overlay_upper, overlay_work, directory, readonly, propagation, no_pivot);
+        a(overlay_lower, overlay_upper, overlay_work, directory, readonly, propagation, no_pivot, mapped_directory);
     }
 };
 
@@ -197,7 +201,7 @@ struct Plan {
     uint32_t version = kPlanVersion;
     std::string container_id;
     std::vector<Namespace> namespaces;
-    std::vector<IdMapping> uid_mappings, gid_mappings;
+    std::vector<IdMapping> uid_mappings, gid_mappings;  ///< of the user namespace, a new one or the one that is joined
     std::vector<TimeOffset> time_offsets;
     std::string hostname, domainname;
     Root root;

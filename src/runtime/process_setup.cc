@@ -86,6 +86,18 @@ Result<void> set_rlimit(const Rlimit& wanted, bool exact) {
     return {};
 }
 
+/// Only what a later change from inside a user namespace could not.
+Result<void> raise_hard_limit(const Rlimit& wanted) {
+    auto resource = static_cast<__rlimit_resource>(wanted.resource);
+    struct rlimit64 now{};
+    if (::prlimit64(0, resource, nullptr, &now) < 0) return fail_errno("getrlimit");
+    if (wanted.hard <= now.rlim_max) return {};
+    now.rlim_max = wanted.hard;
+    // As far as possible: fs.nr_open bounds even root.
+    if (::prlimit64(0, resource, &now, nullptr) < 0 && errno != EPERM) return fail_errno("error setting rlimit", concat(wanted.resource));
+    return {};
+}
+
 struct SchedulingAttributes {  // struct sched_attr, which glibc 2.36 and linux/sched/types.h cannot both give
     uint32_t size, policy;
     uint64_t flags;
@@ -108,6 +120,21 @@ Result<void> set_memory_policy(const MemoryPolicy& policy) {
     return fail_errno("set linux.memoryPolicy");
 }
 }  // namespace
+
+Result<void> raise_limits(const Process& process) {
+    for (auto& limit : process.rlimits) TRY(raise_hard_limit(limit));
+    return {};
+}
+
+Result<void> give_streams_away(const Streams& streams, uint32_t uid, uint32_t gid) {
+    for (int fd : {streams.stdin_fd, streams.stdout_fd, streams.stderr_fd}) {
+        struct stat st;
+        if (fd < 0) continue;
+        if (::fstat(fd, &st) < 0) return fail_errno("stat", concat("stream ", fd));
+        if (S_ISFIFO(st.st_mode) && ::fchown(fd, uid, gid) < 0) return fail_errno("chown", concat("stream ", fd));
+    }
+    return {};
+}
 
 Result<void> set_processors(const std::vector<uint32_t>& processors) {
     if (processors.empty()) return {};

@@ -17,6 +17,10 @@ Result<void> connect_streams(const Streams& streams, int terminal);
 Result<void> set_oom_score(const Process& process, int proc);
 /// Rlimits, scheduling, I/O priority, memory policy, personality.
 Result<void> set_resources(const Process& process);
+/// Hard limits that the plan wants higher, for a process that cannot raise them itself later.
+Result<void> raise_limits(const Process& process);
+/// The streams that are pipes belong to this user and group from now on, so that their user can open them again through /dev/stdout.
+Result<void> give_streams_away(const Streams& streams, uint32_t uid, uint32_t gid);
 /// Binds the calling process to these processors; empty: leaves it as it is.
 Result<void> set_processors(const std::vector<uint32_t>& processors);
 Result<void> join_session_keyring(const std::string& container_id);

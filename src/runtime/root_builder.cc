@@ -66,6 +66,12 @@ bool devices_must_come_first(const Plan& plan) {
     });
 }
 
+const std::string& RootBuilder::root_place() const {
+    // The root of a user namespace may not search the engine's directories. Every procfs has this one, and nobody needs it on the way.
+    static const std::string kMappedPlace = "/proc/driver";
+    return sources_.root ? kMappedPlace : plan_.root.directory;
+}
+
 Result<void> RootBuilder::prepare_propagation() {
     Propagation wanted = plan_.root.propagation;
     // What is unbindable could not be taken apart here any more: that comes last, in enter().
@@ -73,7 +79,7 @@ Result<void> RootBuilder::prepare_propagation() {
     unsigned long flags = later ? MS_PRIVATE | MS_REC : propagation_flags(wanted);
     TRY(os::change_propagation("/", flags));
     // What we are about to mount must not show up on the host: the mount that holds our mount point becomes private in any case.
-    if (is_shared(wanted)) TRY(os::change_propagation(TRY(mount_point_of(plan_.root.directory)), MS_PRIVATE));
+    if (is_shared(wanted)) TRY(os::change_propagation(TRY(mount_point_of(root_place())), MS_PRIVATE));
     return {};
 }
 
@@ -84,9 +90,12 @@ Result<void> RootBuilder::mount_root() {
     if (::fstat(null_device_.get(), &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
         return fail(ErrorKind::Internal, "/dev/null of this host is not the null device");
     const Root& root = plan_.root;
-    os::Fd target = TRY_WRAP("open the root file system's directory", os::open_file(root.directory, O_PATH | O_DIRECTORY));
+    os::Fd target = TRY_WRAP("open the root file system's directory", os::open_file(root_place(), O_PATH | O_DIRECTORY));
     os::Fd mounted;
-    if (root.overlay_lower.empty()) {
+    if (sources_.root) {
+        mounted = TRY(sources_.root.duplicate());
+        TRY_WRAP("mount the root file system", os::move_mount(mounted.get(), target.get(), root_place()));
+    } else if (root.overlay_lower.empty()) {
         mounted = TRY(os::clone_tree(target.get(), true, root.directory));
         TRY(os::move_mount(mounted.get(), target.get(), root.directory));
     } else {
@@ -176,9 +185,8 @@ bool may_bind_below_proc(const std::string& destination) {
 Result<void> RootBuilder::mount_bind(const Mount& mount, size_t index) {
     bool recursive = (mount.flags & MS_REC) != 0;
     os::Fd tree;
-    if (mount.descriptor >= 0) {
-        const os::Fd& prepared = sources_.trees[index];
-        tree = TRY(prepared.duplicate());
+    if (sources_.trees[index]) {
+        tree = TRY(sources_.trees[index].duplicate());
     } else {
         tree = TRY(os::clone_tree(AT_FDCWD, mount.source, recursive));
     }
@@ -345,7 +353,7 @@ Result<void> bind_device(const Device& device, int directory, const std::string&
     int fd = ::openat(directory, name.c_str(), O_CREAT | O_NOFOLLOW | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
     if (fd < 0) return fail_errno("create device", device.path);
     os::Fd file(fd);
-    os::Fd tree = TRY(os::clone_tree(AT_FDCWD, device.path, false));
+    os::Fd tree = TRY(os::clone_tree(AT_FDCWD, device.source.empty() ? device.path : device.source, false));
     struct stat st;
     if (::fstat(tree.get(), &st) < 0 || (st.st_mode & S_IFMT) != type || st.st_rdev != number)
         return fail(ErrorKind::InvalidArgument, concat("device ", device.path, " of this host is another one than wanted"));

@@ -10,7 +10,8 @@ namespace proa::runtime {
 
 /// What the starter opened for the plan's mounts before the init existed.
 struct MountSources {
-    std::vector<os::Fd> trees;            ///< per mount: a detached clone of Streams::descriptors[mount.descriptor], or empty
+    os::Fd root;                          ///< with Root::mapped_directory: the overlay, detached
+    std::vector<os::Fd> trees;            ///< per mount: a detached clone of Streams::descriptors[mount.descriptor] or of its source, or empty
     std::vector<os::Fd> user_namespaces;  ///< per mount: the namespace whose maps an idmapped mount uses, or empty
 };
 
@@ -51,6 +52,8 @@ private:
     os::Fd null_device_;
     bool device_directory_is_ours_ = false;
 
+    /// Where the root is mounted until it becomes "/".
+    const std::string& root_place() const;
     Result<void> prepare_propagation();
     Result<void> mount_one(const Mount& mount, size_t index);
     Result<void> mount_bind(const Mount& mount, size_t index);

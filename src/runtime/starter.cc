@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "os/file.h"
 #include "os/mount.h"
 #include "os/socket.h"
+#include "os/user_namespace.h"
 #include "runtime/hooks.h"
 #include "runtime/process_setup.h"
 #include "runtime/seccomp_listener.h"
@@ -132,6 +134,28 @@ Result<void> Starter::open_sources() {
             sources_.user_namespaces[i] = TRY_WRAP(concat("idmapped mount on ", mount.destination), make_user_namespace(mount.uid_mappings, mount.gid_mappings));
     }
     devices_later_ = devices_must_come_first(plan_);
+    return plan_.root.mapped_directory.empty() ? Result<void>() : open_mapped_sources();
+}
+
+/// The root of a user namespace may neither map the ids of a mount nor search the engine's directories: all that is done beforehand.
+Result<void> Starter::open_mapped_sources() {
+    const Namespace* user = find_namespace(plan_, NamespaceType::User);
+    if (!user || !is_joined(*user)) return fail(ErrorKind::InvalidArgument, "a root with mapped ids needs a user namespace that is there already");
+    os::Fd space = TRY(open_namespace(*user, streams_));
+    const Root& root = plan_.root;
+    sources_.root = TRY_WRAP("mount the root file system", os::mapped_overlay_by_child({root.overlay_lower, root.overlay_upper, root.overlay_work}, root.directory,
+                                                                                      root.mapped_directory, space.get()));
+    for (size_t i = 0; i < plan_.mounts.size(); i++) {
+        const Mount& mount = plan_.mounts[i];
+        if (!(mount.flags & MS_BIND)) continue;
+        auto opened = [&]() -> Result<void> {
+            if (!sources_.trees[i]) sources_.trees[i] = TRY(os::clone_tree(AT_FDCWD, mount.source, (mount.flags & MS_REC) != 0));
+            os::Fd maps = std::move(sources_.user_namespaces[i]);
+            if (!maps) return {};
+            return os::change_mount(sources_.trees[i].get(), {MOUNT_ATTR_IDMAP, 0, 0, maps.get(), mount.map_recursively}, mount.destination);
+        }();
+        if (!opened) return fail(std::move(opened).error().wrap(concat("error mounting ", quote(mount.source), " to rootfs at ", quote(mount.destination))));
+    }
     return {};
 }
 
@@ -230,6 +254,18 @@ Result<void> make_time_namespace(const Plan& plan) {
     return text.empty() ? Result<void>() : write_process_file(::getpid(), "timens_offsets", text);
 }
 
+/// What the init inherits and its namespace's root has no right to: higher limits, a lower OOM score, streams of its own.
+Result<void> prepare_for_mapped_root(const Plan& plan, const Streams& streams) {
+    TRY(raise_limits(plan.process));
+    TRY(set_oom_score(plan.process, TRY(os::open_file("/proc", O_PATH | O_DIRECTORY)).get()));
+    auto outside = [](const std::vector<IdMapping>& mappings) -> uint32_t {
+        for (auto& mapping : mappings)
+            if (mapping.container_id == 0) return mapping.host_id;
+        return 0;
+    };
+    return give_streams_away(streams, outside(plan.uid_mappings), outside(plan.gid_mappings));
+}
+
 /// Between the starter and an init that must be born into joined or user namespaces: joins, clones the starter's child, ends. `await_cgroup`: the
 /// starter has it moved into the container's cgroup first.
 [[noreturn]] void run_helper(InitContext context, int unified, bool await_cgroup) {
@@ -239,6 +275,7 @@ Result<void> make_time_namespace(const Plan& plan) {
         if (::geteuid() == 0 && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_errno("PR_SET_DUMPABLE");
         if (await_cgroup) TRY(channel.wait_for_go());
         if (!context.plan.cgroup_path.empty()) TRY(TRY(cgroup::Group::at(context.plan.cgroup_path)).attach_self_to_v1());
+        if (!context.plan.root.mapped_directory.empty()) TRY(prepare_for_mapped_root(context.plan, context.streams));
         TRY(join_namespaces(context.plan, context.streams));
         TRY(make_time_namespace(context.plan));
         uint64_t later = CLONE_NEWCGROUP | clone_flag(NamespaceType::Time);

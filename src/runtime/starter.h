@@ -51,6 +51,7 @@ private:
     bool moved_by_systemd_ = false;  ///< nobody may be born into the scope from here; systemd moves the helper there
     bool devices_later_ = false, limits_applied_ = false, done_ = false;
 
+    Result<void> open_mapped_sources();
     Result<void> start_scope();
     void end_placeholder();
     bool needs_pause() const;

@@ -33,9 +33,9 @@ Result<void> check_local_name(const std::string& name) {
                                     "If you intended to pass a host directory, use absolute path"));
 }
 
-Result<std::unique_ptr<LocalDriver>> LocalDriver::open(const std::string& root) {
+Result<std::unique_ptr<LocalDriver>> LocalDriver::open(const std::string& root, Owner owner) {
     TRY(os::make_directories(root, 0701));
-    return std::unique_ptr<LocalDriver>(new LocalDriver(root));
+    return std::unique_ptr<LocalDriver>(new LocalDriver(root, owner));
 }
 
 bool LocalDriver::exists(const std::string& name) const { return os::is_directory(data(name)); }
@@ -48,6 +48,7 @@ Result<void> LocalDriver::create(const Record& record) {
         auto made = os::make_directory(path, static_cast<mode_t>(mode));
         if (!made && !made.error().is(ErrorKind::Conflict)) return made;
         if (made && ::chmod(path.c_str(), static_cast<mode_t>(mode)) < 0) return fail_errno("chmod", path);
+        if (made && (owner_.uid || owner_.gid) && path == data(record.name) && ::chown(path.c_str(), owner_.uid, owner_.gid) < 0) return fail_errno("chown", path);
     }
     return os::sync_directory(root_);
 }

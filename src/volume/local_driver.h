@@ -6,12 +6,17 @@
 
 namespace proa::volume {
 
+/// Ids of this host.
+struct Owner {
+    uint32_t uid = 0, gid = 0;
+};
+
 /// Volumes as directories `<root>/NAME/_data`, onto which a volume with options mounts its device while containers use it.
 /// Names beginning with a dot are what is being made or removed; boot clears them away.
 class LocalDriver : public Driver {
 public:
-    /// Makes `root` when it is missing.
-    static Result<std::unique_ptr<LocalDriver>> open(const std::string& root);
+    /// Makes `root` when it is missing. New volumes belong to `owner`.
+    static Result<std::unique_ptr<LocalDriver>> open(const std::string& root, Owner owner = {});
 
     Result<void> create(const Record& record) override;
     Result<void> remove(const Record& record) override;
@@ -37,9 +42,10 @@ public:
     Result<void> unmount_unused(const std::set<std::string>& used);
 
 private:
-    explicit LocalDriver(std::string root) : root_(std::move(root)) {}
+    LocalDriver(std::string root, Owner owner) : root_(std::move(root)), owner_(owner) {}
     std::string removal(std::string_view name) const { return concat(root_, "/.removed-", name); }
     std::string root_;
+    Owner owner_;
 };
 
 /// Errors: InvalidArgument in Docker's words.

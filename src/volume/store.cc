@@ -24,10 +24,10 @@ std::string created_text(Time time) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(const std::string& data_root, const std::string& records_path, PluginDirectories plugins) {
+Result<std::unique_ptr<Store>> Store::open(const std::string& data_root, const std::string& records_path, PluginDirectories plugins, Owner owner) {
     std::unique_ptr<Store> store(new Store(data_root, std::move(plugins)));
     store->records_ = TRY(RecordTable::open(records_path));
-    store->local_ = TRY(LocalDriver::open(data_root + "/volumes"));
+    store->local_ = TRY(LocalDriver::open(data_root + "/volumes", owner));
     TRY(store->restore());
     return store;
 }

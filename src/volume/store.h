@@ -32,7 +32,8 @@ struct Created {
 class Store {
 public:
     /// Opens the volumes below `<data root>/volumes` and finishes what a daemon before us had begun.
-    static Result<std::unique_ptr<Store>> open(const std::string& data_root, const std::string& records_path, PluginDirectories plugins);
+    /// New ones of the local driver belong to `owner`.
+    static Result<std::unique_ptr<Store>> open(const std::string& data_root, const std::string& records_path, PluginDirectories plugins, Owner owner = {});
 
     /// An existing volume of the same driver is returned as it is. Errors: Conflict for another driver, InvalidArgument, NotFound `error looking
     /// up volume plugin x: plugin "x" not found`.
