@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -91,6 +92,24 @@ TEST_F(Launch, StartsFromAParkedLauncher) {
     ASSERT_TRUE(init.has_value()) << init.error().message();
     EXPECT_EQ(os::wait_for_exit(init->pid)->code, 5);
     EXPECT_FALSE(cgroup::Group::at("/proa-test/pool-1")->exists());
+    EXPECT_TRUE(cgroup::Group::at(wanted.cgroup_path)->remove().has_value());
+}
+
+TEST_F(Launch, TakesTheGroupThatAnEarlierRunLeft) {
+    Plan wanted = plan({"sh", "-c", "exit 6"});
+    auto left = cgroup::Group::create(wanted.cgroup_path);
+    ASSERT_TRUE(left.has_value()) << left.error().message();
+    auto helper = os::clone_process({});
+    ASSERT_TRUE(helper.has_value());
+    if (helper->pid == 0)
+        for (;;) ::pause();
+    ASSERT_TRUE(left->attach(helper->pid).has_value());
+    auto parked = ParkedLauncher::park("/proa-test/pool-3");
+    ASSERT_TRUE(parked.has_value()) << parked.error().message();
+    auto init = parked->launch(wanted, Streams{});
+    EXPECT_EQ(os::wait_for_exit(helper->pid)->signal, SIGKILL);
+    ASSERT_TRUE(init.has_value()) << init.error().message();
+    EXPECT_EQ(os::wait_for_exit(init->pid)->code, 6);
     EXPECT_TRUE(cgroup::Group::at(wanted.cgroup_path)->remove().has_value());
 }
 

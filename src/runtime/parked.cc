@@ -117,6 +117,17 @@ struct ParkedLauncher::State {
     }
 };
 
+namespace {
+/// A helper of an exec that came as the container ended can keep its group from being removed with it: what is left there belongs to nobody.
+Result<void> clear_leftover(const std::string& path) {
+    cgroup::Group left = TRY(cgroup::Group::at(path));
+    if (!left.exists()) return {};
+    TRY(left.kill_all());
+    auto removed = left.remove();
+    return removed ? removed : fail(std::move(removed).error().wrap(concat("cgroup ", path, " is left from before")));
+}
+}  // namespace
+
 ParkedLauncher::ParkedLauncher(ParkedLauncher&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 ParkedLauncher& ParkedLauncher::operator=(ParkedLauncher&& other) noexcept {
     if (this != &other) {
@@ -164,7 +175,7 @@ Result<Init> ParkedLauncher::launch(const Plan& plan, const Streams& streams) {
     }
     TRY(starter.open_sources());
     if (state->has_group) {
-        if (TRY(cgroup::Group::at(plan.cgroup_path)).exists()) return fail(ErrorKind::Conflict, concat("cgroup ", plan.cgroup_path, " exists already"), EEXIST);
+        TRY(clear_leftover(plan.cgroup_path));
         TRY(state->group.rename(plan.cgroup_path));
         state->has_group = false;
         TRY(starter.adopt_group(state->group));
