@@ -4,7 +4,6 @@
 #include "engine/commit_container.h"
 #include "engine/container_archive.h"
 #include "store/image_store.h"
-#include "store/layer_diff.h"
 
 namespace proa::api {
 
@@ -15,9 +14,8 @@ using engine::Parts;
 /// `docker diff`.
 Result<void> changes(Call& call, Parts& parts) {
     auto container = TRY(parts.containers.find(call.parameter("name")));
-    auto lower = TRY(parts.images.lower_directories_of(container->id()));
     json::Array list;
-    for (auto& change : TRY(store::layer_changes(parts.images.writable_layer(container->id()).upper, lower))) {
+    for (auto& change : TRY(parts.images.container_changes(container->id()))) {
         json::Object entry;
         entry.set("Path", change.path);
         entry.set("Kind", static_cast<int64_t>(change.kind));  // 0 modified, 1 added, 2 deleted

@@ -29,7 +29,7 @@ Result<json::Value> containers_with_sizes(Call& call, Parts& parts) {
     engine::ListSources sources;
     sources.image_id = [](const std::string&) { return std::nullopt; };
     sources.sizes = [&](const container::Record& record) {
-        auto written = static_cast<int64_t>(parts.images.writable_layer_size(record.id).value_or(0));
+        auto written = static_cast<int64_t>(parts.images.writable_layer_usage(record.id).value_or(0));
         return std::pair{written, written + engine::image_unpacked_size(parts.images, record.image_id).value_or(0)};
     };
     engine::ListWriter writer{"df" + call.version().text(), [](const docker::ContainerSummary& summary) { return json::print(json::to_value(summary)); }};

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "api/listeners.h"
 #include "api/routes.h"
 #include "base/log.h"
@@ -51,7 +53,12 @@ Result<void> serve(engine::Settings& settings, int signals) {
     engine::Paths paths{TRY(engine::data_root_of(settings, remap)), settings.exec_root};
     auto instance = TRY(engine::Instance::claim(settings, paths));
     auto records = TRY(container::RecordStore::open(paths.data_root + "/records.db"));
-    auto images = TRY(store::ImageStore::open(paths.data_root));
+    const char* docker_driver = std::getenv("DOCKER_DRIVER");  // as dockerd: for a daemon that is not told otherwise
+    auto driver =
+        TRY(store::choose_storage_driver(paths.data_root, !settings.storage_driver.empty() || !docker_driver ? settings.storage_driver : docker_driver));
+    auto images = TRY(store::ImageStore::open(paths.data_root, driver));
+    if (remap.active() && driver == store::StorageDriver::Vfs)
+        return fail(ErrorKind::Unsupported, "userns-remap needs the storage driver overlay2: vfs cannot show layers with mapped ids");
     TRY(engine::check_user_remap(remap, images->overlay_directory()));
     auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins(), {remap.root_uid, remap.root_gid}));
     auto network = TRY(engine::Networks::open(settings, paths, remap.maps));

@@ -216,7 +216,7 @@ Result<store::ImagePointer> build_base_image(BuildContext& build, size_t stage, 
 
 Result<std::vector<std::string>> lower_of(BuildContext& build, const StageState& state) {
     auto image = state.image.empty() ? nullptr : build.parts.images.find(state.image);
-    if (!image) return std::vector<std::string>{build.parts.images.overlay_directory() + "/empty/diff"};
+    if (!image) return std::vector<std::string>{build.parts.images.layers_directory() + "/empty/diff"};
     for (auto& manifest : image->manifests)
         if (manifest.available && manifest.diff_ids == state.diff_ids) return build.parts.images.lower_directories(manifest);
     return fail(ErrorKind::Internal, concat("image ", state.image.text(), " has other layers than the step began with"));
@@ -239,7 +239,7 @@ Result<SourceRoot> open_source_root(BuildContext& build, size_t stage, const std
         state.diff_ids = manifest->diff_ids;
     }
     ScratchDirectory scratch = TRY(ScratchDirectory::make(build.scratch));
-    auto root = TRY(build::StageRoot::read_only(TRY(lower_of(build, state)), scratch.path()));
+    auto root = TRY(build::StageRoot::read_only(TRY(lower_of(build, state)), scratch.path(), build.parts.images.driver()));
     return SourceRoot(std::move(root), std::move(scratch));
 }
 

@@ -96,9 +96,10 @@ Result<std::optional<LayerWriter::Written>> take_layer(BuildContext& build, stor
     std::vector<std::string> stubs = {"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/dev/console", "/dev/pts", "/dev/shm",
                                       "/dev/mqueue", "/dev",       "/proc",         "/sys/fs/cgroup",   "/sys"};
     stubs.insert(stubs.begin(), work.stubs.rbegin(), work.stubs.rend());
-    std::string upper = build.parts.images.writable_layer(container).upper;
+    auto changed = TRY(build.parts.images.changed_tree(container));
+    auto& upper = changed.path();
     ScratchDirectory scratch = TRY(ScratchDirectory::make(build.scratch));
-    bool empty = TRY(build::tidy_upper(upper, TRY(lower_of(build, state)), stubs, scratch.path()));
+    bool empty = TRY(build::tidy_upper(upper, TRY(lower_of(build, state)), stubs, scratch.path(), build.parts.images.driver()));
     if (empty) return std::optional<LayerWriter::Written>();
     if (build.epoch) TRY(build::clamp_times(upper, *build.epoch));
     if (stays) return std::optional(TRY(build.parts.images.copy_layer(lease, upper, codec::Compression::Gzip, 1)));

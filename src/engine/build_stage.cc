@@ -226,7 +226,7 @@ private:
 
     Result<std::optional<store::LayerWriter::Written>> make_directory(store::Lease& lease, const std::string& path) {
         ScratchDirectory scratch = TRY(ScratchDirectory::make(build_.scratch));
-        auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path()));
+        auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path(), build_.parts.images.driver()));
         auto there = root.root().stat(os::PathInRoot(path));
         if (there && S_ISDIR(there->st_mode)) return std::optional<store::LayerWriter::Written>();
         if (there) return fail(ErrorKind::InvalidArgument, concat("WORKDIR ", path, " is no directory"));
@@ -236,7 +236,7 @@ private:
         if (!state_.config.config.user.empty()) work.owner = build::find_owner(state_.config.config.user, root.root()).value_or(build::Owner());
         else work.owner = build::Owner();
         TRY(build::make_destination(work, root.root()));
-        root.close();
+        TRY(root.close());
         return adopt(lease, root.upper());
     }
 
@@ -370,14 +370,14 @@ private:
             concat("copy\n", created_by, '\n', copy.parents, copy.from.empty(), copy.unpack ? (*copy.unpack ? "u" : "n") : "", '\n', join(excludes, "\n"));
         return commit(before, created_by, key, std::move(inputs), [&](store::Lease& lease) -> Result<std::optional<store::LayerWriter::Written>> {
             ScratchDirectory scratch = TRY(ScratchDirectory::make(build_.scratch));
-            auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path()));
+            auto root = TRY(build::StageRoot::writable(TRY(lower_of(build_, state_)), scratch.path(), build_.parts.images.driver()));
             if (!chown.empty()) work.owner = TRY(build::find_owner(chown, root.root()));
             else if (auto* named = find_context(build_, copy.from); copy.from.empty() || (named && !named->directory.empty())) work.owner = build::Owner();
             auto copied = build::copy_files(work, root.root());
             if (!copied) return fail(std::move(copied).error().wrap(concat(name, " failed")));
             if (build_.context_in_place && copy.from.empty() && TRY(hash_sources(build_, work, count, false)) != hash)
                 return fail(ErrorKind::Conflict, concat(name, " failed: the build context changed while it was read"));
-            root.close();
+            TRY(root.close());
             return adopt(lease, root.upper());
         });
     }

@@ -130,7 +130,8 @@ Result<std::string> commit_container(Parts& parts, const ContainerPointer& conta
     if (options.pause) TRY(pause.begin());
     store::Lease lease = parts.images.lease();
     Base base = TRY(find_base(parts, lease, record));
-    auto layer = TRY(parts.images.copy_layer(lease, parts.images.writable_layer(record.id).upper));
+    auto changed = TRY(parts.images.changed_tree(record.id));
+    auto layer = TRY(parts.images.copy_layer(lease, changed.path()));
     oci::ImageConfig image = base.config;
     static_cast<docker::ContainerConfig&>(image.config) = config;
     image.created = now();

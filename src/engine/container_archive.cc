@@ -47,7 +47,7 @@ Result<os::Fd> open_user_namespace(const Parts& parts, const Record& record, boo
 /// The root of a container that does not run: overlay and binds, parents before what lies in them.
 Result<void> plan_stopped_root(Parts& parts, const Record& record, const Request& request, runtime::Plan& plan, std::vector<std::shared_ptr<void>>& lease) {
     auto layer = parts.images.writable_layer(record.id);
-    plan.root.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
+    if (parts.images.driver() == store::StorageDriver::Overlay2) plan.root.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
     plan.root.overlay_upper = layer.upper;
     plan.root.overlay_work = layer.work;
     plan.root.directory = layer.merged;

@@ -83,6 +83,18 @@ container::LayerIds layer_ids(const Parts& parts, const docker::HostConfig& host
     return {parts.images.overlay_directory(), parts.remap.space.get()};
 }
 
+/// What a container sees from `below` downward, without its mounts, as a detached tree.
+Result<os::Fd> open_tree(Parts& parts, const std::string& id, const os::PathInRoot& below, const container::LayerIds& ids) {
+    auto layer = parts.images.writable_layer(id);
+    if (parts.images.driver() == store::StorageDriver::Vfs) {
+        auto root = TRY(os::RootDirectory::at(layer.merged, os::Scope::Beneath));
+        return os::clone_tree(below.name().empty() ? root.fd() : TRY(root.open_path(below)).get(), false, below.text());
+    }
+    auto lower = TRY(parts.images.lower_directories_of(id));
+    lower.insert(lower.begin(), layer.upper);
+    return container::open_layers(lower, layer.merged, below, ids);
+}
+
 /// The image's tree, opened when it is first needed.
 class ImageTree {
 public:
@@ -90,12 +102,7 @@ public:
 
     /// The directory at `destination` in the image; nullopt when there is none.
     Result<std::optional<os::Fd>> directory(const PlannedMount& mount) {
-        if (!root_) {
-            auto lower = TRY(parts_.images.lower_directories_of(id_));
-            auto layer = parts_.images.writable_layer(id_);
-            lower.insert(lower.begin(), layer.upper);
-            root_ = os::RootDirectory(TRY_WRAP("open the image's layers", container::open_layers(lower, layer.merged, os::PathInRoot("/"), ids_)));
-        }
+        if (!root_) root_ = os::RootDirectory(TRY_WRAP("open the image's layers", open_tree(parts_, id_, os::PathInRoot("/"), ids_)));
         os::PathInRoot path(mount.point.destination);
         auto found = root_.stat(path);
         if (!found) {
@@ -164,12 +171,8 @@ Result<os::Fd> open_subpath(const std::string& volume, const std::string& subpat
 }
 
 Result<os::Fd> open_image(Parts& parts, const Record& record, const docker::MountRequest* request, size_t index) {
-    std::string name = image_layer_name(record, index);
-    auto lower = TRY(parts.images.lower_directories_of(name));
-    auto layer = parts.images.writable_layer(name);
-    lower.insert(lower.begin(), layer.upper);
     os::PathInRoot below(request && request->image_options && !request->image_options->subpath.empty() ? request->image_options->subpath : "/");
-    return container::open_layers(lower, layer.merged, below, layer_ids(parts, record.host_config));
+    return open_tree(parts, image_layer_name(record, index), below, layer_ids(parts, record.host_config));
 }
 
 Result<void> attach_volume(Parts& parts, Record& record, docker::MountPoint& point, MountAttachment& attachment) {

@@ -168,7 +168,7 @@ Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& refe
     view.size = platform ? parts.images.unpacked_size(*manifest) : parts.images.sizes(*image).unpacked;
     view.metadata.last_tag_time = image->last_tagged;
     view.descriptor = descriptor_of(*image);
-    view.graph_driver.name = "overlay2";
+    view.graph_driver.name = store::name_of(parts.images.driver());
     if (!manifest) return view;
     auto& config = manifest->config;
     view.comment = config.history.empty() ? config.comment : config.history.back().comment;
@@ -182,7 +182,7 @@ Result<docker::ImageInspect> inspect_image(Parts& parts, const std::string& refe
     view.os = config.os;
     view.os_version = config.os_version;
     for (auto& diff : manifest->diff_ids) view.root_fs.layers.push_back(diff.text());
-    if (auto lower = parts.images.lower_directories(*manifest); lower && !lower->empty())
+    if (auto lower = parts.images.lower_directories(*manifest); lower && !lower->empty() && parts.images.driver() == store::StorageDriver::Overlay2)
         view.graph_driver.data =
             docker::StringMap{{"UpperDir", lower->front()}, {"LowerDir", join(std::vector<std::string>(lower->begin() + 1, lower->end()), ":")}};
     return view;

@@ -43,17 +43,19 @@ Result<docker::ContainerInspect> inspect_container(Parts& parts, const container
     view.log_path = record.log_path;
     view.name = "/" + record.name;
     view.restart_count = record.restart_count;
-    view.driver = "overlay2";
+    view.driver = store::name_of(parts.images.driver());
     view.platform = record.platform;
     view.app_armor_profile = record.apparmor_profile;
     auto execs = parts.execs.running_in(record.id);
     if (!execs.empty()) view.exec_ids = std::move(execs);
     view.host_config = record.host_config;
-    view.graph_driver.name = "overlay2";
+    view.graph_driver.name = view.driver;
     auto layer = parts.images.writable_layer(record.id);
-    auto lower = parts.images.lower_directories_of(record.id);
-    view.graph_driver.data = docker::StringMap{{"UpperDir", layer.upper}, {"WorkDir", layer.work}, {"MergedDir", layer.merged},
-                                               {"LowerDir", lower ? join(*lower, ":") : ""}};
+    if (!layer.upper.empty()) {
+        auto lower = parts.images.lower_directories_of(record.id);
+        view.graph_driver.data =
+            docker::StringMap{{"UpperDir", layer.upper}, {"WorkDir", layer.work}, {"MergedDir", layer.merged}, {"LowerDir", lower ? join(*lower, ":") : ""}};
+    }
     if (size) {
         auto written = static_cast<int64_t>(TRY(parts.images.writable_layer_size(record.id)));
         view.size_rw = written;

@@ -28,7 +28,7 @@ Result<PrunedContainers> prune_containers(Parts& parts, const docker::Filters& f
         if (record.state.running || record.removing) continue;
         if (until && record.created > *until) continue;
         if (!filters.matches_labels(record.config.labels.value_or(docker::StringMap()))) continue;
-        auto size = static_cast<int64_t>(parts.images.writable_layer_size(record.id).value_or(0));
+        auto size = static_cast<int64_t>(parts.images.writable_layer_usage(record.id).value_or(0));
         if (!remove_container(parts, container, RemoveOptions{})) continue;  // it was started or removed meanwhile
         if (!pruned.deleted) pruned.deleted.emplace();
         pruned.deleted->push_back(record.id);

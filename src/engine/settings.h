@@ -46,7 +46,7 @@ struct Settings {
     std::string log_level = "info", log_format = "text";
     bool tls = false, tlsverify = false;
     std::string tlscacert, tlscert, tlskey;
-    std::string storage_driver = "overlay2";
+    std::string storage_driver;  ///< "overlay2" or "vfs"; empty: what the data root was used with, or can carry
     std::string log_driver = "json-file";
     std::map<std::string, std::string> log_opts;
     std::map<std::string, RuntimeProgram> runtimes;

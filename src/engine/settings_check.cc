@@ -100,9 +100,9 @@ Result<void> check_log_driver(const Settings& settings) {
 }
 
 Result<void> check_storage_driver(const std::string& name) {
-    if (name.empty() || name == "overlay2") return {};
-    if (is_one_of(name, {"vfs", "btrfs", "zfs", "fuse-overlayfs", "overlayfs", "native", "stargz"}))
-        return invalid(concat("storage driver ", quote(name), " is not supported yet by proad: use overlay2"));
+    if (name.empty() || name == "overlay2" || name == "vfs") return {};
+    if (is_one_of(name, {"btrfs", "zfs", "fuse-overlayfs", "overlayfs", "native", "stargz"}))
+        return invalid(concat("storage driver ", quote(name), " is not supported by proad: use overlay2 or vfs"));
     return invalid(concat("error initializing graphdriver: driver not supported: ", name));
 }
 
@@ -199,7 +199,6 @@ Result<void> normalise(Settings& settings) {
     if (settings.default_ipc_mode.empty()) settings.default_ipc_mode = "private";
     // As Docker chooses: version 2 of cgroups has a file of controllers in its root.
     if (settings.default_cgroupns_mode.empty()) settings.default_cgroupns_mode = os::exists("/sys/fs/cgroup/cgroup.controllers") ? "private" : "host";
-    if (settings.storage_driver.empty()) settings.storage_driver = "overlay2";
     if (settings.log_driver.empty()) settings.log_driver = "json-file";
     // Clients expect Docker's name for what runs by default; it is free for a program of the user's own.
     if (settings.default_runtime.empty()) settings.default_runtime = settings.runtimes.contains("runc") ? kBuiltinRuntime : "runc";

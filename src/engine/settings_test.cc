@@ -243,7 +243,7 @@ TEST_F(SettingsTest, names_bad_flags) {
 
 TEST_F(SettingsTest, refuses_what_cannot_start) {
     EXPECT_EQ(outcome(R"({"live-restore":false})"), "live-restore cannot be switched off: containers of proad always live on while the daemon is away");
-    EXPECT_EQ(outcome(R"({"storage-driver":"vfs"})"), "storage driver \"vfs\" is not supported yet by proad: use overlay2");
+    EXPECT_EQ(outcome(R"({"storage-driver":"zfs"})"), "storage driver \"zfs\" is not supported by proad: use overlay2 or vfs");
     EXPECT_EQ(outcome(R"({"storage-driver":"zz"})"), "error initializing graphdriver: driver not supported: zz");
     EXPECT_EQ(outcome(R"({"log-opts":{"zz":"1"}})"), "failed to set log opts: failed to set log opts: unknown log opt 'zz' for json-file log driver");
     EXPECT_EQ(outcome(R"({"default-runtime":"zz"})"), "specified default runtime 'zz' does not exist");

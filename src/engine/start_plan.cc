@@ -153,8 +153,8 @@ Result<StartPlan> make_start_plan(Parts& parts, const Record& record, const Netw
     auto& host = record.host_config;
     StartPlan start;
     container::PlanInputs inputs = TRY(process_inputs(parts, record));
-    inputs.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
     auto layer = parts.images.writable_layer(record.id);
+    if (parts.images.driver() == store::StorageDriver::Overlay2) inputs.overlay_lower = TRY(parts.images.lower_directories_of(record.id));
     inputs.overlay_upper = layer.upper;
     inputs.overlay_work = layer.work;
     inputs.rootfs_directory = layer.merged;

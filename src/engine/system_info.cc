@@ -219,9 +219,11 @@ Result<json::Value> system_info(Parts& parts) {
     info.set("ContainersPaused", counts.paused);
     info.set("ContainersStopped", counts.stopped);
     info.set("Images", parts.images.list().size());
-    info.set("Driver", "overlay2");
-    info.set("DriverStatus", json::Array{pair_of("Backing Filesystem", backing_filesystem(parts.paths.data_root)), pair_of("Supports d_type", "true"),
-                                         pair_of("Using metacopy", "false"), pair_of("Native Overlay Diff", "true"), pair_of("userxattr", "false")});
+    info.set("Driver", store::name_of(parts.images.driver()));
+    if (parts.images.driver() == store::StorageDriver::Vfs) info.set("DriverStatus", json::Array());
+    else
+        info.set("DriverStatus", json::Array{pair_of("Backing Filesystem", backing_filesystem(parts.paths.data_root)), pair_of("Supports d_type", "true"),
+                                             pair_of("Using metacopy", "false"), pair_of("Native Overlay Diff", "true"), pair_of("userxattr", "false")});
     add_docker_constants(info, settings, parts.volumes.driver_names());
     add_kernel_facts(info, v2, *layout);
     info.set("Debug", settings.debug);

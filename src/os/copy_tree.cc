@@ -4,11 +4,14 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <limits>
 #include <vector>
 
 #include "base/text.h"
+#include "os/directory.h"
 #include "os/file.h"
 
 namespace proa::os {
@@ -18,20 +21,47 @@ constexpr int kDepthMax = 1000;
 
 std::string by_fd(int fd) { return concat("/proc/self/fd/", fd); }
 
-Result<void> copy_bytes(int from, int to, const std::string& name) {
-    for (bool first = true;; first = false) {
-        ssize_t moved = ::copy_file_range(from, nullptr, to, nullptr, size_t(1) << 30, 0);
+/// The bytes from `at` to `end`, or to the end of the file when that comes first.
+Result<void> copy_range(int from, int to, off_t at, off_t end, const std::string& name) {
+    while (at < end) {
+        off_t in = at, out = at;
+        ssize_t moved = ::copy_file_range(from, &in, to, &out, static_cast<size_t>(end - at), 0);
         if (moved == 0) return {};
-        if (moved > 0 || errno == EINTR) continue;
-        if (!first || (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)) return fail_errno("copy", name);
-        break;
+        if (moved > 0) at += moved;
+        else if (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS) break;
+        else if (errno != EINTR) return fail_errno("copy", name);
     }
-    std::vector<char> buffer(256 << 10);
-    for (;;) {
-        size_t got = TRY_WRAP(std::string_view(name), read_some(from, buffer));
+    std::vector<char> buffer;
+    while (at < end) {
+        buffer.resize(256 << 10);
+        ssize_t got = ::pread(from, buffer.data(), std::min(buffer.size(), static_cast<size_t>(end - at)), at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno("read", name);
         if (got == 0) return {};
-        TRY_WRAP(std::string_view(name), write_all(to, std::string_view(buffer.data(), got)));
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = ::pwrite(to, buffer.data() + done, static_cast<size_t>(got - done), at + done);
+            if (put < 0 && errno != EINTR) return fail_errno("write", name);
+            if (put > 0) done += put;
+        }
+        at += got;
     }
+    return {};
+}
+
+/// What is a hole stays one.
+Result<void> copy_bytes(int from, int to, const struct stat& st, const std::string& name) {
+    if (st.st_blocks * 512 >= st.st_size) return copy_range(from, to, 0, std::numeric_limits<off_t>::max(), name);
+    for (off_t at = 0; at < st.st_size;) {
+        off_t data = ::lseek(from, at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break;
+        if (data < 0) data = at;  // a file system that knows no holes
+        off_t hole = ::lseek(from, data, SEEK_HOLE);
+        if (hole < 0) hole = st.st_size;
+        TRY(copy_range(from, to, data, hole, name));
+        at = hole;
+    }
+    if (::ftruncate(to, st.st_size) < 0) return fail_errno("truncate", name);
+    return {};
 }
 
 /// Extended attributes but those of overlayfs; both ends by O_PATH descriptors of entries that are no symbolic links.
@@ -120,11 +150,14 @@ Result<void> TreeCopier::copy_entries(int from, int to, const std::string& path,
 }
 
 Result<void> TreeCopier::copy_file(int from, const std::string& name, int to, const std::string& to_name, const struct stat& st) {
-    Fd source(::openat(from, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!source) return fail_errno("open", name);
+    // Looked at again before it is opened for reading: in a tree that is in use a device may have come into its place.
+    Fd found = TRY(open_entry(from, name, O_PATH));
+    if (!S_ISREG(TRY(descriptor_status(found.get())).st_mode))
+        return fail(ErrorKind::Conflict, concat(name, " became another kind of file while it was copied"));
+    Fd source = TRY_WRAP(std::string_view(name), reopen(found.get(), O_RDONLY));
     Fd target(::openat(to, to_name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!target) return fail_errno("create", to_name);
-    TRY(copy_bytes(source.get(), target.get(), name));
+    TRY(copy_bytes(source.get(), target.get(), st, name));
     target.reset();
     return set_attributes(from, name, to, to_name, st);
 }

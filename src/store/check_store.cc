@@ -101,7 +101,7 @@ Result<std::string> ImageStore::check_layer(const Layer& layer, const Digest& bl
     os::Fd file = TRY(blobs_.open_blob(blob));
     codec::FdSource source(file.get());
     auto plain = TRY(codec::decompress_detected(source));
-    return compare_layer(*plain, *root);
+    return compare_layer(*plain, *root, layers_->form());
 }
 
 Result<void> ImageStore::check_layers(bool repair, const CheckProgress& progress, CheckReport& report) {

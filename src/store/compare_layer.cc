@@ -69,7 +69,7 @@ Result<std::string> difference(codec::TarReader& tar, const codec::TarEntry& ent
 }
 }  // namespace
 
-Result<std::string> compare_layer(codec::Source& source, const os::RootDirectory& root) {
+Result<std::string> compare_layer(codec::Source& source, const os::RootDirectory& root, LayerForm form) {
     codec::TarReader tar(source);
     // Of entries with one name the last one counts, and so does what a later one put in the place of its parent.
     std::map<std::string, std::string> differences;
@@ -81,9 +81,10 @@ Result<std::string> compare_layer(codec::Source& source, const os::RootDirectory
         os::PathInRoot path(*clean);
         std::string_view name = path.name();
         if (name == kOpaque || name.starts_with(kWhiteoutMeta)) continue;
-        if (name.starts_with(kWhiteout)) {
-            os::PathInRoot hidden = path.parent() / name.substr(kWhiteout.size());
-            auto found = root.link_stat(hidden);
+        bool device = form == LayerForm::Plain && entry->type == codec::TarType::CharDevice && entry->device_major == 0 && entry->device_minor == 0;
+        if (name.starts_with(kWhiteout) || device) {
+            os::PathInRoot hidden = path.parent() / name.substr(device ? 0 : kWhiteout.size());
+            auto found = root.link_stat(form == LayerForm::Plain ? path.parent() / concat(kWhiteout, hidden.name()) : hidden);
             if (!found) differences[*clean] = "whiteout is missing";
             continue;
         }

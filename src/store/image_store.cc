@@ -20,13 +20,14 @@ bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789ab
 
 // --- open ---
 
-Result<std::unique_ptr<ImageStore>> ImageStore::open(const std::string& root) {
+Result<std::unique_ptr<ImageStore>> ImageStore::open(const std::string& root, StorageDriver driver) {
     TRY(os::make_directories(root, 0710));
     BlobStore blobs = TRY(BlobStore::open(root + "/content"));
     bool damaged = false;
     Records records = TRY(Records::open(root + "/images.db", &damaged));
     std::unique_ptr<ImageStore> store(new ImageStore(root, std::move(blobs), std::move(records)));
-    store->layers_ = TRY(LayerStore::open(root + "/overlay2", store->records_, store->records_mutex_));
+    store->layers_ = TRY(LayerStore::open(concat(root, '/', name_of(driver)), driver == StorageDriver::Vfs ? LayerForm::Plain : LayerForm::Overlay,
+                                          store->records_, store->records_mutex_));
     TRY(store->load_records(damaged));
     if (!damaged) store->sweep();
     return store;

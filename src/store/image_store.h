@@ -5,7 +5,9 @@
 #include <set>
 
 #include "store/image.h"
+#include "store/layer_diff.h"
 #include "store/layer_store.h"
+#include "store/storage_driver.h"
 
 // Images, their blobs and their unpacked layers below one directory. Formats: docs/formats/image-store.md
 namespace proa::store {
@@ -121,15 +123,32 @@ struct LoadedImage {
 };
 
 struct WritableLayer {
-    std::string upper, work, merged;  ///< absolute
+    std::string upper, work;  ///< absolute; empty with the vfs driver
+    std::string merged;       ///< absolute: where the overlay is mounted; with the vfs driver the container's file system itself
+};
+
+/// What a container changed, as a directory in the form of the store's layers. It may be taken away to become a layer.
+class ChangedTree {
+public:
+    ChangedTree(ChangedTree&&) noexcept;
+    ChangedTree& operator=(ChangedTree&&) = delete;
+    ~ChangedTree();
+    const std::string& path() const { return path_; }
+
+private:
+    friend class ImageStore;
+    explicit ChangedTree(std::string path) : path_(std::move(path)) {}
+    std::string path_;
+    LayerStore* layers_ = nullptr;  // with the name of a directory that goes with this object
+    std::string name_;
 };
 
 /// Thread-safe. Everything that returned without an error survives kill -9 and a power cut; what did not leaves no trace.
 class ImageStore {
 public:
-    /// Opens or creates the store in `root` (`content/`, `overlay2/`, `images.db`). Never fails over damaged records: these are put
+    /// Opens or creates the store in `root` (`content/`, `overlay2/` or `vfs/`, `images.db`). Never fails over damaged records: these are put
     /// aside in the table `damaged` and named in the log. Sweeps what interrupted work left, unless something was damaged.
-    static Result<std::unique_ptr<ImageStore>> open(const std::string& root);
+    static Result<std::unique_ptr<ImageStore>> open(const std::string& root, StorageDriver driver = StorageDriver::Overlay2);
     ~ImageStore();
 
     // --- finding ---
@@ -169,7 +188,7 @@ public:
     Result<std::unique_ptr<LayerWriter>> resume_layer(Lease& lease, const Digest& blob);
     /// Stores an uncompressed tar stream as a layer: compressed as asked, and unpacked.
     Result<LayerWriter::Written> add_layer(Lease& lease, codec::Source& tar, codec::Compression compression = codec::Compression::Gzip, int level = 0);
-    /// As add_layer() for a directory in overlayfs' form (a container's upper directory), which becomes the layer by renaming.
+    /// As add_layer() for a directory in the form of the store's layers (what a container changed), which becomes the layer by renaming.
     Result<LayerWriter::Written> adopt_layer(Lease& lease, const std::string& directory, codec::Compression compression = codec::Compression::Gzip,
                                              int level = 0);
     /// As adopt_layer(), but the directory stays as it is: the layer is a copy. For commit, and for a build step that goes on with the directory.
@@ -212,19 +231,27 @@ public:
 
     // --- file systems ---
 
-    /// The directories of the image's layers, top first, as overlayfs takes them; unpacked first where they are not yet. Never empty.
+    /// The directories of the image's layers, top first, in the form of the driver; unpacked first where they are not yet. Never empty.
     Result<std::vector<std::string>> lower_directories(const ImageManifest& manifest);
-    /// The same as short symbolic links relative to overlay_directory().
+    /// The same as short symbolic links relative to layers_directory().
     Result<std::vector<std::string>> lower_links(const ImageManifest& manifest);
-    const std::string& overlay_directory() const { return layers_->directory(); }
+    const std::string& layers_directory() const { return layers_->directory(); }
+    StorageDriver driver() const { return layers_->form() == LayerForm::Overlay ? StorageDriver::Overlay2 : StorageDriver::Vfs; }
 
-    /// The writable directories of a container of the manifest `image` (or of the fitting manifest of that image; empty: of no
-    /// image), made when they are missing. The image's layers stay as long as they exist.
+    /// The writable directories (with the vfs driver: the file system) of a container of the manifest `image` (or of the fitting manifest of that image; empty:
+    /// of no image), made when they are missing. The image's layers stay as long as they exist.
     Result<WritableLayer> create_writable_layer(const std::string& container_id, const Digest& image);
     WritableLayer writable_layer(const std::string& container_id) const;
     /// Missing is no error. The directory is gone from its place on return and deleted in the background.
     Result<void> remove_writable_layer(const std::string& container_id);
-    Result<uint64_t> writable_layer_size(const std::string& container_id) const;
+    /// Bytes of the files that the container changed.
+    Result<uint64_t> writable_layer_size(const std::string& container_id);
+    /// Bytes of the files that are kept for the container alone: with the vfs driver its whole file system.
+    Result<uint64_t> writable_layer_usage(const std::string& container_id) const;
+    /// As `docker diff`.
+    Result<std::vector<Change>> container_changes(const std::string& container_id);
+    /// The container's upper directory; with the vfs driver a copy of what it changed.
+    Result<ChangedTree> changed_tree(const std::string& container_id);
     /// Boot: removes the writable layers of all containers but these.
     Result<void> keep_writable_layers(const std::set<std::string>& container_ids);
     /// The lower directories that a container was made with, top first, also when its image is gone. The last one is not of the image: it

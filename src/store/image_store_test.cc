@@ -93,7 +93,7 @@ protected:
     size_t layer_count() {
         store->settle();
         size_t count = 0;
-        auto names = *os::list_directory(store->overlay_directory());
+        auto names = *os::list_directory(store->layers_directory());
         for (auto& name : names) count += name != "l" && name != "empty" && name != "bottom";
         return count;
     }
@@ -127,7 +127,7 @@ TEST_F(ImageStoreTest, LoadsADockerArchive) {
     EXPECT_EQ(*os::read_file(lower->at(1) + "/etc/base"), "base");
     EXPECT_TRUE(S_ISCHR(os::link_status(lower->at(0) + "/bin/sh")->st_mode));
     auto links = *store->lower_links(*image->manifest());
-    EXPECT_EQ(*os::read_file(concat(store->overlay_directory(), '/', links[0], "/etc/top")), "top");
+    EXPECT_EQ(*os::read_file(concat(store->layers_directory(), '/', links[0], "/etc/top")), "top");
     auto history = store->history(*image, *image->manifest());
     ASSERT_EQ(history.size(), 3u);
     EXPECT_EQ(history[0].id, image->id.text());

@@ -12,7 +12,6 @@
 #include "os/file.h"
 #include "os/path_in_root.h"
 #include "store/layer_diff.h"
-#include "store/unpack.h"
 
 namespace proa::store {
 
@@ -49,12 +48,12 @@ Result<void> LayerUnpacker::unpack() {
     QueueSource arriving(queue_);
     auto plain = TRY(codec::decompress_detected(arriving, &compression_));
     if (compression_ == codec::Compression::None) {
-        size_ = TRY(unpack_layer(*plain, root)).size;
+        size_ = TRY(unpack_layer(*plain, root, store_.form_)).size;
         return {};
     }
     PrefetchSource ahead(*plain);
     codec::HashingSource hashing(ahead);
-    size_ = TRY(unpack_layer(hashing, root)).size;
+    size_ = TRY(unpack_layer(hashing, root, store_.form_)).size;
     hashed_ = hashing.finish();
     return {};
 }
@@ -87,8 +86,8 @@ Result<LayerUnpacker::Finished> LayerUnpacker::finish(const Digest& blob, const 
     return Finished{diff_id, compression_, size_};
 }
 
-LayerStore::LayerStore(std::string directory, Records& records, std::mutex& records_mutex)
-    : directory_(std::move(directory)), records_(records), records_mutex_(records_mutex) {}
+LayerStore::LayerStore(std::string directory, LayerForm form, Records& records, std::mutex& records_mutex)
+    : directory_(std::move(directory)), form_(form), records_(records), records_mutex_(records_mutex) {}
 
 namespace {
 /// What every container's root has before it starts: targets of the engine's own mounts, and what programs look for to know that they
@@ -103,11 +102,11 @@ Result<void> make_bottom(const std::string& root) {
 }
 }  // namespace
 
-Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string directory, Records& records, std::mutex& records_mutex) {
+Result<std::unique_ptr<LayerStore>> LayerStore::open(std::string directory, LayerForm form, Records& records, std::mutex& records_mutex) {
     TRY(os::make_directories(directory + "/l", 0710));
     TRY(os::make_directories(directory + "/empty/diff", 0755));
     TRY(make_bottom(directory + "/bottom/diff"));
-    std::unique_ptr<LayerStore> store(new LayerStore(std::move(directory), records, records_mutex));
+    std::unique_ptr<LayerStore> store(new LayerStore(std::move(directory), form, records, records_mutex));
     store->boot_ = trim(os::read_file("/proc/sys/kernel/random/boot_id").value_or("unknown"));
     std::vector<Records::Row> rows;
     {
@@ -168,14 +167,16 @@ uint64_t LayerStore::disk_size(const Layer& layer) const {
 
 std::string LayerStore::link_path(const Layer& layer) const { return "l/" + short_name(layer.cache_id); }
 
-Result<std::unique_ptr<LayerUnpacker>> LayerStore::begin() {
+Result<std::string> LayerStore::make_directory() {
     std::string name = concat(kUnpacking, random_hex(8));
     TRY(os::make_directory(concat(directory_, '/', name), 0700));
     std::string diff = concat(directory_, '/', name, "/diff");
     TRY(os::make_directory(diff, 0755));
     if (::chmod(diff.c_str(), 0755) < 0) return fail_errno("chmod", diff);
-    return std::unique_ptr<LayerUnpacker>(new LayerUnpacker(*this, name));
+    return name;
 }
+
+Result<std::unique_ptr<LayerUnpacker>> LayerStore::begin() { return std::unique_ptr<LayerUnpacker>(new LayerUnpacker(*this, TRY(make_directory()))); }
 
 Result<Layer> LayerStore::register_directory(const std::string& name, const Digest& diff_id, uint64_t size) {
     Layer layer{diff_id, random_hex(16), size};
@@ -289,7 +290,7 @@ void LayerStore::remove_strangers(const std::unordered_set<std::string>& contain
     for (auto& name : os::list_directory(directory_).value_or(std::vector<std::string>())) {
         if (known.contains(name)) continue;
         bool expected = name.starts_with(kUnpacking) || name.starts_with(kDiscarded);
-        if (!expected) log::warn(concat("overlay2/", name, " belongs to no image and no container, it is removed"));
+        if (!expected) log::warn(concat(os::base_name(directory_), '/', name, " belongs to no image and no container, it is removed"));
         if (auto done = discard(name); !done) log::warn(done.error().message());
     }
     for (auto& name : os::list_directory(directory_ + "/l").value_or(std::vector<std::string>()))

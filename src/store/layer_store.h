@@ -10,6 +10,7 @@
 #include "store/blob_store.h"
 #include "store/piece_queue.h"
 #include "store/records.h"
+#include "store/unpack.h"
 
 namespace proa::store {
 
@@ -17,7 +18,7 @@ namespace proa::store {
 /// nothing below it, so images that share a layer at different heights share the directory.
 struct Layer {
     Digest diff_id;
-    std::string cache_id;  ///< directory below overlay2/
+    std::string cache_id;  ///< directory below the store's
     uint64_t size = 0;     ///< bytes of regular files
 };
 
@@ -49,7 +50,7 @@ private:
     Result<void> unpack();
 
     LayerStore& store_;
-    std::string directory_;  // below overlay2/, removed unless finished
+    std::string directory_;  // below the store's, removed unless finished
     PieceQueue queue_;
     codec::Compression compression_ = codec::Compression::None;
     Digest hashed_;  // empty when the layer was not compressed
@@ -59,12 +60,12 @@ private:
     std::thread thread_;
 };
 
-/// The unpacked layers below `overlay2/`: `<cache id>/diff` for layers, `<container id>/{diff,work,merged}` for containers, `l/<26
+/// The unpacked layers below `overlay2/` or `vfs/`: `<cache id>/diff` for layers, `<container id>/{diff,work,merged}` for containers, `l/<26
 /// characters>` short symbolic links to the diffs. Thread-safe. Unpacked files are not synced one by one: a layer is durable only
 /// once a background syncfs(2) has passed, and a layer that was not durable when the machine went down is unpacked again.
 class LayerStore {
 public:
-    static Result<std::unique_ptr<LayerStore>> open(std::string directory, Records& records, std::mutex& records_mutex);
+    static Result<std::unique_ptr<LayerStore>> open(std::string directory, LayerForm form, Records& records, std::mutex& records_mutex);
     ~LayerStore();
 
     std::optional<Layer> find(const Digest& diff_id) const;
@@ -74,13 +75,14 @@ public:
     Result<std::unique_ptr<LayerUnpacker>> begin();
     /// The layer, unpacked from `blob` when it is not there yet. Of several callers one works and the others wait.
     Result<Layer> ensure(const Digest& diff_id, const BlobStore& blobs, const Digest& blob);
-    /// Makes the directory `path` (on the same file system, in overlayfs' form) the layer of `diff_id` by renaming it.
+    /// Makes the directory `path` (on the same file system, in the store's form) the layer of `diff_id` by renaming it.
     Result<Layer> adopt(const std::string& path, const Digest& diff_id, uint64_t size);
     Result<void> remove(const Digest& diff_id);
 
     std::string diff_path(const Layer& layer) const { return directory_ + "/" + layer.cache_id + "/diff"; }
     std::string link_path(const Layer& layer) const;  ///< "l/ABC...", relative to directory()
     const std::string& directory() const { return directory_; }
+    LayerForm form() const { return form_; }
     /// An empty directory: the lower directory of an image without layers.
     std::string empty_directory() const { return directory_ + "/empty/diff"; }
     /// The lowest directory of every container: mount targets and /.dockerenv.
@@ -88,6 +90,8 @@ public:
 
     /// Removes every directory that is neither a layer nor named in `containers`.
     void remove_strangers(const std::unordered_set<std::string>& containers);
+    /// An empty directory of mode 0755 at `<name>/diff`, for adopt() or discard(); a daemon that dies leaves it to the next one's sweep.
+    Result<std::string> make_directory();
     /// Renames away and deletes in the background.
     Result<void> discard(const std::string& name);
     /// Makes all layers durable now, if they are not.
@@ -97,12 +101,13 @@ public:
 
 private:
     friend class LayerUnpacker;
-    LayerStore(std::string directory, Records& records, std::mutex& records_mutex);
+    LayerStore(std::string directory, LayerForm form, Records& records, std::mutex& records_mutex);
     Result<Layer> register_directory(const std::string& name, const Digest& diff_id, uint64_t size);
     void keep_house();
     Result<void> make_durable();
 
     std::string directory_;
+    LayerForm form_;
     Records& records_;
     std::mutex& records_mutex_;
     std::string boot_;

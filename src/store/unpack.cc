@@ -40,8 +40,8 @@ Unexpected fail_entry(const char* call, const TarEntry& entry) { return fail_err
 
 class Unpacker {
 public:
-    Unpacker(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits, bool whiteouts, ArchiveOptions options)
-        : reader_(tar, limits), root_(root), whiteouts_(whiteouts), options_(std::move(options)) {}
+    Unpacker(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits, std::optional<LayerForm> form, ArchiveOptions options)
+        : reader_(tar, limits), root_(root), form_(form), options_(std::move(options)) {}
 
     Result<Unpacked> run() {
         for (;;) {
@@ -71,7 +71,7 @@ private:
         std::string name = slash == std::string::npos ? *clean : clean->substr(slash + 1);
         if (entry.uid > kLargestId || entry.gid > kLargestId) return refuse(entry, "has an owner above 4294967294");
         if (name.empty()) return unpack_root(entry);
-        if (whiteouts_ && name.starts_with(kWhiteoutPrefix)) return unpack_whiteout(entry, parent, name);
+        if (form_ && name.starts_with(kWhiteoutPrefix)) return unpack_whiteout(entry, parent, name);
         TRY(enter(parent));
         if (options_.keep_kinds) TRY(check_kind(entry, *clean, name));
         switch (entry.type) {
@@ -231,6 +231,8 @@ private:
     Result<void> unpack_node(const TarEntry& entry, const std::string& name) {
         mode_t type = entry.type == TarType::Fifo ? S_IFIFO : entry.type == TarType::BlockDevice ? S_IFBLK : S_IFCHR;
         dev_t device = type == S_IFIFO ? 0 : makedev(entry.device_major, entry.device_minor);
+        // What overlayfs would take for a whiteout is one here too.
+        if (form_ == LayerForm::Plain && type == S_IFCHR && device == 0) return write_mark(entry, concat(kWhiteoutPrefix, name));
         if (::mknodat(parent_.get(), name.c_str(), type | 0600, device) < 0) {
             if (errno != EEXIST) return fail_entry("mknod", entry);
             TRY(clear(entry, name));
@@ -242,12 +244,13 @@ private:
     Result<void> unpack_whiteout(const TarEntry& entry, const std::string& parent, const std::string& name) {
         if (name == kOpaque) {
             TRY(enter(parent));
-            return make_opaque(parent);
+            return form_ == LayerForm::Plain ? write_mark(entry, name) : make_opaque(parent);
         }
         if (name.starts_with(kWhiteoutMeta)) return {};  // aufs' own bookkeeping: .wh..wh.plnk and friends
         std::string hidden = name.substr(kWhiteoutPrefix.size());
         if (hidden.empty() || hidden == "." || hidden == "..") return refuse(entry, "is no valid whiteout");
         TRY(enter(parent));
+        if (form_ == LayerForm::Plain) return write_mark(entry, name);
         std::string path = join_name(hidden);
         hidden_.insert(path);
         if (::mknodat(parent_.get(), hidden.c_str(), S_IFCHR, 0) == 0) {
@@ -260,6 +263,20 @@ private:
         struct stat existing;
         if (::fstatat(parent_.get(), hidden.c_str(), &existing, AT_SYMLINK_NOFOLLOW) < 0) return fail_entry("stat", entry);
         return S_ISDIR(existing.st_mode) ? make_opaque(path) : Result<void>();
+    }
+
+    /// An empty regular file, whatever the entry is.
+    Result<void> write_mark(const TarEntry& entry, const std::string& name) {
+        constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+        os::Fd file(::openat(parent_.get(), name.c_str(), kFlags, 0600));
+        if (!file && errno == EEXIST) {
+            TRY(clear(entry, name));
+            file = os::Fd(::openat(parent_.get(), name.c_str(), kFlags, 0600));
+        }
+        if (!file) return fail_entry("create", entry);
+        timespec times[2] = {to_timespec(entry.modified), to_timespec(entry.modified)};
+        if (::futimens(file.get(), times) < 0) return fail_entry("utimens", entry);
+        return {};
     }
 
     Result<void> make_opaque(const std::string& path) {
@@ -323,7 +340,7 @@ private:
 
     codec::TarReader reader_;
     const os::RootDirectory& root_;
-    bool whiteouts_;
+    std::optional<LayerForm> form_;  // nullopt for an archive whose names mean nothing special
     ArchiveOptions options_;
     Unpacked result_;
     os::Fd parent_;
@@ -335,16 +352,16 @@ private:
 };
 }  // namespace
 
-Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits) {
-    return Unpacker(tar, root, limits, true, {}).run();
+Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root, LayerForm form, const codec::TarLimits& limits) {
+    return Unpacker(tar, root, limits, form, {}).run();
 }
 
 Result<Unpacked> unpack_archive(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits) {
-    return Unpacker(tar, root, limits, false, {}).run();
+    return Unpacker(tar, root, limits, std::nullopt, {}).run();
 }
 
 Result<Unpacked> unpack_archive_into(codec::Source& tar, const os::RootDirectory& root, ArchiveOptions options) {
-    return Unpacker(tar, root, {}, false, std::move(options)).run();
+    return Unpacker(tar, root, {}, std::nullopt, std::move(options)).run();
 }
 
 }  // namespace proa::store

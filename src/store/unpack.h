@@ -4,21 +4,26 @@
 
 namespace proa::store {
 
+/// How the directory of an unpacked layer says what it hides of the layers below.
+enum class LayerForm {
+    Overlay,  ///< as overlayfs: `.wh.x` becomes a 0:0 character device, `.wh..wh..opq` the attribute trusted.overlay.opaque
+    Plain,    ///< as the archive: empty regular files of those names, on any file system (store/merged_tree.h)
+};
+
 struct Unpacked {
     uint64_t size = 0;     ///< bytes of all regular files, as Docker counts a layer
     uint64_t entries = 0;
 };
 
-/// Writes the entries of one layer into the directory `root` (empty before), in overlayfs' form: `.wh.x` becomes a 0:0 character
-/// device, `.wh..wh..opq` the attribute trusted.overlay.opaque. Whiteouts speak of lower layers only and so never hide an
-/// entry of this layer, whatever the order. Reads `tar` to its end.
+/// Writes the entries of one layer into the directory `root` (empty before), in the given form. Whiteouts speak of lower layers only
+/// and so never hide an entry of this layer, whatever the order. Reads `tar` to its end.
 ///
 /// Rule C7: every parent is opened inside the root by openat2, entries are made and changed by descriptor, names with ".." are
 /// refused, hard links are looked up inside the root and not followed. Attributes in overlayfs' own namespaces are dropped:
 /// they would let a layer redirect lookups. Missing parents are made with mode 0755; of equal names the last wins.
 /// Errors: InvalidArgument for damaged or hostile archives, else what the file system said, naming the entry.
 /// Needs CAP_CHOWN, CAP_FOWNER, CAP_MKNOD, CAP_SYS_ADMIN as root has them. Spec: OCI image-spec layer.md
-Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits = {});
+Result<Unpacked> unpack_layer(codec::Source& tar, const os::RootDirectory& root, LayerForm form = LayerForm::Overlay, const codec::TarLimits& limits = {});
 
 /// Unpacks one entry after another as a plain archive: names starting with `.wh.` mean nothing special, existing files are replaced.
 Result<Unpacked> unpack_archive(codec::Source& tar, const os::RootDirectory& root, const codec::TarLimits& limits = {});

@@ -5,11 +5,13 @@
 #include "os/file.h"
 #include "store/image_store.h"
 #include "store/layer_diff.h"
+#include "store/merged_tree.h"
 
 namespace proa::store {
 
 WritableLayer ImageStore::writable_layer(const std::string& container_id) const {
     std::string base = concat(layers_->directory(), '/', container_id);
+    if (driver() == StorageDriver::Vfs) return {"", "", base + "/merged"};
     return {base + "/diff", base + "/work", base + "/merged"};
 }
 
@@ -21,8 +23,17 @@ const ImageManifest* ImageStore::find_manifest_locked(const Digest& digest) cons
     return nullptr;
 }
 
+namespace {
+Result<void> make_with_mode(const std::string& path, mode_t mode) {
+    auto made = os::make_directory(path, mode);
+    if (!made && !made.error().is(ErrorKind::Conflict)) return made;
+    if (made && ::chmod(path.c_str(), mode) < 0) return fail_errno("chmod", path);
+    return {};
+}
+}  // namespace
+
 Result<WritableLayer> ImageStore::create_writable_layer(const std::string& container_id, const Digest& image) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (!writable_.contains(container_id)) {
         Writable writable{image, {}};
         if (!image.empty()) {
@@ -41,11 +52,18 @@ Result<WritableLayer> ImageStore::create_writable_layer(const std::string& conta
     WritableLayer paths = writable_layer(container_id);
     std::string base = concat(layers_->directory(), '/', container_id);
     TRY(os::make_directories(base, 0710));
-    for (auto& [path, mode] : {std::pair(&paths.upper, 0755), {&paths.work, 0700}, {&paths.merged, 0700}}) {
-        auto made = os::make_directory(*path, static_cast<mode_t>(mode));
-        if (!made && !made.error().is(ErrorKind::Conflict)) return fail(std::move(made).error());
-        if (made && ::chmod(path->c_str(), static_cast<mode_t>(mode)) < 0) return fail_errno("chmod", *path);
+    TRY(make_with_mode(base + "/work", 0700));
+    if (driver() == StorageDriver::Vfs) {
+        lock.unlock();
+        if (os::exists(paths.merged)) return paths;
+        std::string building = base + "/building";
+        TRY(make_with_mode(building, 0755));
+        TRY_WRAP("copy the image's layers", merge_layers(TRY(lower_directories_of(container_id)), building));
+        TRY(os::rename_path(building, paths.merged));
+        return paths;
     }
+    TRY(make_with_mode(paths.upper, 0755));
+    TRY(make_with_mode(paths.merged, 0700));
     return paths;
 }
 
@@ -72,8 +90,40 @@ Result<void> ImageStore::remove_writable_layer(const std::string& container_id) 
     return {};
 }
 
-Result<uint64_t> ImageStore::writable_layer_size(const std::string& container_id) const {
-    return tree_size(writable_layer(container_id).upper);
+Result<std::vector<Change>> ImageStore::container_changes(const std::string& container_id) {
+    auto layer = writable_layer(container_id);
+    auto lower = TRY(lower_directories_of(container_id));
+    return driver() == StorageDriver::Vfs ? tree_changes(layer.merged, lower) : layer_changes(layer.upper, lower);
+}
+
+Result<uint64_t> ImageStore::writable_layer_size(const std::string& container_id) {
+    auto layer = writable_layer(container_id);
+    if (driver() == StorageDriver::Overlay2) return tree_size(layer.upper);
+    return changes_size(layer.merged, TRY(container_changes(container_id)));
+}
+
+Result<uint64_t> ImageStore::writable_layer_usage(const std::string& container_id) const {
+    auto layer = writable_layer(container_id);
+    return tree_size(driver() == StorageDriver::Vfs ? layer.merged : layer.upper);
+}
+
+ChangedTree::ChangedTree(ChangedTree&& other) noexcept
+    : path_(std::move(other.path_)), layers_(std::exchange(other.layers_, nullptr)), name_(std::move(other.name_)) {}
+
+ChangedTree::~ChangedTree() {
+    if (!layers_) return;
+    if (auto done = layers_->discard(name_); !done) log::warn(done.error().message());
+}
+
+Result<ChangedTree> ImageStore::changed_tree(const std::string& container_id) {
+    auto layer = writable_layer(container_id);
+    if (driver() == StorageDriver::Overlay2) return ChangedTree(layer.upper);
+    ChangedTree tree("");
+    tree.name_ = TRY(layers_->make_directory());
+    tree.layers_ = layers_.get();
+    tree.path_ = concat(layers_->directory(), '/', tree.name_, "/diff");
+    TRY_WRAP("copy what the container changed", copy_changes(layer.merged, TRY(container_changes(container_id)), tree.path_));
+    return tree;
 }
 
 Result<void> ImageStore::keep_writable_layers(const std::set<std::string>& container_ids) {
