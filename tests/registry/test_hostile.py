@@ -1,8 +1,11 @@
 """Registries that lie: 200 mutated documents and hostile layers. Each is refused, or does no harm; the engine lives on."""
+import gzip
 import io
 import json
+import lzma
 import os
 import random
+import subprocess
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -12,6 +15,7 @@ import pytest
 from support import images, registries
 from support.http import Http
 from support.registries import INDEX, MANIFEST, digest_of
+from support.waiting import wait_until
 
 
 def pull(api, name):
@@ -194,3 +198,75 @@ def test_200_mutated_documents(api, engine, serve):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: pull(Http(engine.socket), f"{server.address}/x:m{number}"), range(200)))
     assert engine.alive() and api.get("/_ping").status == 200
+
+
+DISK = 32 << 20  # of the engine below
+ZEROS = 80 << 20  # what a bomb unpacks to
+
+
+def zstd(data):
+    return subprocess.run(["zstd", "-q", "-c"], input=data, capture_output=True, check=True).stdout
+
+
+def bomb(kind):
+    """A layer of a few kilobytes that unpacks to more than the disk has."""
+    if kind == "many files":
+        return images.layer(lambda tar: [images.add_file(tar, f"d/{number}", bytes(2 << 20)) for number in range(40)])
+    if kind == "behind the end":
+        return images.layer(lambda tar: images.add_file(tar, "f", b"f")) + bytes(ZEROS)
+    return images.layer(lambda tar: images.add_file(tar, "f", bytes(ZEROS)))
+
+
+@pytest.fixture(scope="module")
+def bombs():
+    plain = {kind: bomb(kind) for kind in ("one file", "many files", "behind the end")}
+    packed = {(kind, "gzip"): gzip.compress(data, 1) for kind, data in plain.items()}
+    packed["one file", "xz"] = lzma.compress(plain["one file"], preset=0)
+    packed["one file", "zstd"] = zstd(plain["one file"])
+    packed["one file", "twice gzip"] = gzip.compress(packed["one file", "gzip"])
+    return {key: (digest_of(plain[key[0]]), data) for key, data in packed.items()}
+
+
+@pytest.mark.proa
+def test_bombs_on_a_small_disk(private_engine, serve, bombs):
+    """What unpacks to more than the disk has is refused by name, and all of it is gone from the disk; the daemon goes on and takes the next image."""
+    engine, taken = private_engine, 0
+    engine.data_root = engine.directory + "/disk/data"
+    os.makedirs(engine.directory + "/disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "small", engine.directory + "/disk"], check=True)
+    engine.start()
+
+    def used():
+        st = os.statvfs(engine.directory + "/disk")
+        return (st.f_blocks - st.f_bfree) * st.f_frsize
+
+    http = Http(engine.socket, timeout=60)
+    before = used()
+    shelf = registries.Shelf()
+    registry = serve(shelf.answer)
+    for number, ((kind, compression), (diff_id, data)) in enumerate(bombs.items()):
+        assert len(data) < DISK / 8
+        configuration = json.dumps({"architecture": images.NATIVE, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}).encode()
+        suffix = {"xz": "+xz", "zstd": "+zstd"}.get(compression, "+gzip")
+        shelf.blob(configuration)
+        shelf.blob(data)
+        shelf.manifest(registries.manifest_of(configuration, [data], registries.LAYER + suffix), f"t{number}")
+        ways = {"pull": pull(http, f"{registry.address}/x:t{number}"),
+                "load": http.post("/images/load", images.archive([([f"bomb:{number}"], configuration, [data])]), [("Content-Type", "application/x-tar")])}
+        if compression != "twice gzip":  # imported, it is not even an archive
+            ways["import"] = http.post(f"/images/create?fromSrc=-&repo=bomb&tag=i{number}", data, [("Content-Type", "application/x-tar")])
+        for way, answer in ways.items():
+            said = (kind, compression, way, answer.text[-300:])
+            refused = answer.status != 200 or "error" in answer.text
+            if kind == "behind the end":  # all of it is read, nothing of it is written
+                assert not refused, said
+            else:
+                assert refused and ("no space left on device" in answer.text.lower() or compression in ("xz", "twice gzip") and way != "import"), said
+        taken += len(ways)
+        http.post("/images/prune?filters=%7B%22dangling%22%3A%7B%22false%22%3Atrue%7D%7D")
+        wait_until(lambda: used() < before + (1 << 20), 20, f"the disk to be free again after {kind} {compression}")
+    assert taken == 17 and engine.alive()
+    assert [image for image in http.get("/images/json").json() if "bomb" in str(image["RepoTags"])] == []
+    layer = images.busybox_layer()
+    good = images.archive([(["good:1"], images.configuration([layer]), [layer])])
+    assert "Loaded image: good:1" in http.post("/images/load", good, [("Content-Type", "application/x-tar")]).text
