@@ -138,7 +138,7 @@ def test_insecure_registries_after_reload(private_engine, serve):
     assert http.post(path).status == 500
     private_engine.write_config({"insecure-registries": ["198.51.100.0/24"]})
     os.kill(private_engine.pid, signal.SIGHUP)
-    wait_until(lambda: "198.51.100.0/24" in str(http.get("/info").json().get("RegistryConfig")), 5, "the reload")
+    wait_until(lambda: "198.51.100.0/24" in str(http.get("/info").json().get("RegistryConfig")), 30, "the reload")
     assert http.post(path).status == 200
 
 

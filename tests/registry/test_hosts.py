@@ -131,7 +131,7 @@ def test_mirrors_of_any_registry(private_engine, serve, shelf):
     assert first.requests and upstream.requests == [] and not any("Authorization" in headers for _, _, headers in first.requests)
     private_engine.write_config({"mirrors": {upstream.address: [f"http://{second.address}"], "docker.io": [f"http://{second.address}"]}})
     os.kill(private_engine.pid, signal.SIGHUP)
-    wait_until(lambda: upstream.address in http.get("/info").text and second.address in http.get("/info").text, 5, "the new configuration")
+    wait_until(lambda: upstream.address in http.get("/info").text and second.address in http.get("/info").text, 30, "the new configuration")
     shelf.image("2", [some_layer()], labels={"a": "b"})
     assert last(pull(http, f"{upstream.address}/x:2")).startswith("Status: Downloaded newer")
     assert last(pull(http, "thing:2")).startswith("Status: Downloaded newer")
