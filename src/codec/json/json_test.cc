@@ -37,6 +37,17 @@ TEST(Json, NamesWhatIsWrong) {
     EXPECT_TRUE(parse("\"\xff\""));
 }
 
+TEST(Json, RepeatedNamesKeepTheFirstPlaceAndTheLastValue) {
+    EXPECT_EQ(print(*parse(R"({"b":1,"a":2,"b":3,"b":4})")), R"({"b":4,"a":2})");
+    std::string text = "{", wanted = "{";
+    for (int i = 40; i > 0; i--) {
+        text += concat('"', i, "\":0,");
+        wanted += concat(i == 40 ? "" : ",", '"', i, "\":", i % 2 == 0 ? 0 : i);
+    }
+    for (int i = 1; i < 40; i += 2) text += concat('"', i, "\":", i, i == 39 ? "}" : ",");
+    EXPECT_EQ(print(*parse(text)), wanted + "}");
+}
+
 TEST(Json, FieldTablesFollowGo) {
     Outer outer;
     ASSERT_TRUE(decode(*parse(R"({"name":"n","COUNT":3,"List":["a"],"Labels":{"k":"v"},"Unknown":1,"Flag":null})"), outer));

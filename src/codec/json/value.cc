@@ -1,5 +1,6 @@
 #include "codec/json/value.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,47 @@ Value& Object::operator[](std::string_view name) {
 }
 
 void Object::set(std::string_view name, Value value) { (*this)[name] = std::move(value); }
+
+void Object::append(std::string name, Value value) { members_.push_back(Member{std::move(name), std::move(value)}); }
+
+void Object::remove_repeated() {
+    // Few members are compared in place; many are sorted by name, which finds equal ones beside each other.
+    constexpr size_t kFew = 16;
+    std::vector<bool> repeated;
+    auto merge = [&](size_t first, size_t again) {
+        members_[first].value = std::move(members_[again].value);
+        repeated.resize(members_.size());
+        repeated[again] = true;
+    };
+    if (members_.size() <= kFew) {
+        for (size_t i = 1; i < members_.size(); i++)
+            for (size_t j = 0; j < i; j++)
+                if (members_[j].name == members_[i].name) {
+                    merge(j, i);
+                    break;
+                }
+    } else {
+        std::vector<uint32_t> order(members_.size());
+        for (uint32_t i = 0; i < order.size(); i++) order[i] = i;
+        auto before = [&](uint32_t a, uint32_t b) {
+            int compared = members_[a].name.compare(members_[b].name);
+            return compared != 0 ? compared < 0 : a < b;
+        };
+        if (!std::is_sorted(order.begin(), order.end(), before)) std::sort(order.begin(), order.end(), before);
+        for (size_t i = 1, first = 0; i < order.size(); i++) {
+            if (members_[order[first]].name == members_[order[i]].name) merge(order[first], order[i]);
+            else first = i;
+        }
+    }
+    if (repeated.empty()) return;
+    size_t kept = 0;
+    for (size_t i = 0; i < members_.size(); i++) {
+        if (repeated[i]) continue;
+        if (kept != i) members_[kept] = std::move(members_[i]);
+        kept++;
+    }
+    members_.erase(members_.begin() + static_cast<std::ptrdiff_t>(kept), members_.end());
+}
 
 bool Object::erase(std::string_view name) {
     return std::erase_if(members_, [&](const Member& member) { return member.name == name; }) > 0;
@@ -151,7 +193,7 @@ private:
     bool add(Value value) {
         if (open_.empty()) root = std::move(value);
         else if (open_.back().is_array()) open_.back().array().push_back(std::move(value));
-        else open_.back().object().set(keys_.back(), std::move(value));
+        else open_.back().object().append(std::move(keys_.back()), std::move(value));
         return true;
     }
     bool open(Value value) {
@@ -165,6 +207,7 @@ private:
     }
     bool close() {
         Value done = std::move(open_.back());
+        if (done.is_object()) done.object().remove_repeated();
         open_.pop_back();
         keys_.pop_back();
         return add(std::move(done));

@@ -33,6 +33,10 @@ public:
     Value& operator[](std::string_view name);  ///< inserted as null when it is missing
     void set(std::string_view name, Value value);
     bool erase(std::string_view name);
+    /// Adds a member without a look at the others: in a loop that ends with remove_repeated(), which keeps large objects linear.
+    void append(std::string name, Value value);
+    /// Of members with the same name one remains: at the place of the first, with the value of the last.
+    void remove_repeated();
     /// Members sorted by name, as Go prints maps.
     void sort();
 
