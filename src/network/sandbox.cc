@@ -53,6 +53,11 @@ Result<void> create_veth(os::NetlinkSocket& host, Namespace& space, const Bridge
         os::add_veth(batch, veth_for(bridge, space.descriptor.get(), interface));
         auto created = host.transact(batch);
         if (!created && created.error().number() == EEXIST && attempt < kNameAttemptsMax) continue;
+        // br_add_if(): port numbers have ten bits, and 0 is none.
+        if (!created && created.error().number() == EXFULL)
+            return fail(ErrorKind::Internal,
+                        concat("bridge ", bridge.name, " is full: the kernel allows one bridge 1023 interfaces; use a further network for more containers"),
+                        EXFULL);
         if (!created) return fail(std::move(created).error().wrap(concat("bridge ", bridge.name)));
         return finish_veth(host, space.netlink, bridge, interface);
     }

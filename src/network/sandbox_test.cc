@@ -340,5 +340,23 @@ TEST_F(Sandboxes, measured_times) {
             int(configures[kRounds / 2] / 1000), int(each / 1000), kRounds);
 }
 
+TEST_F(Sandboxes, full_bridge_is_named) {
+    auto other_ends = value(make_namespaces(1, {}));
+    for (int i = 0; i < 1023;) {
+        os::NetlinkBatch batch;
+        for (int end = std::min(i + 33, 1023); i < end; i++)
+            os::add_veth(batch, {.host_name = concat("full", i),
+                                 .host_master = bridge_.index,
+                                 .peer_name = concat("peer", i),
+                                 .peer_mac = os::random_mac(),
+                                 .peer_namespace = other_ends[0].descriptor.get(),
+                                 .mtu = bridge_.mtu});
+        value(host_.transact(batch));
+    }
+    auto refused = make_pool(0)->take();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "bridge tb0 is full: the kernel allows one bridge 1023 interfaces; use a further network for more containers");
+}
+
 }  // namespace
 }  // namespace proa::network
