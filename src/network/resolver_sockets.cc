@@ -15,11 +15,15 @@ namespace {
 constexpr const char* kTable = "proa-resolver";
 constexpr uint16_t kDnsPort = 53;
 constexpr int32_t kPriorityDnat = -100;  // nft(8), "standard priority names"
+constexpr int kWaitingBytes = 2 << 20;   // some thousand queries, as the kernel counts them
 constexpr std::string_view kServer{"\x7f\0\0\x0b", 4};  // 127.0.0.11
 
 Result<os::Fd> bind_server(int type, uint16_t port) {
     os::Fd socket(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) return fail_errno("socket", "resolver");
+    // Queries that arrive while the resolver does not get the processor must wait, not get lost. Costs memory only then.
+    const int waiting = kWaitingBytes;
+    if (type == SOCK_DGRAM) ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &waiting, sizeof waiting);
     sockaddr_storage address;
     socklen_t size = os::IpAddress::from_bytes(kServer).to_socket_address(port, address);
     if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) < 0 || (type == SOCK_STREAM && ::listen(socket.get(), 64) < 0))
