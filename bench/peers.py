@@ -176,6 +176,7 @@ class Floor:
         run("g++", "-O2", "-std=c++20", "-o", self.work + "/logcopy", source + "/logcopy.cpp")
         run("gcc", "-O2", "-static", "-nostdlib", "-o", self.work + "/noop", source + "/noop.c")
         run("g++", "-O2", "-std=c++20", "-pthread", "-o", self.work + "/requests", os.path.join(HERE, "requests.cpp"))
+        run("g++", "-O2", "-std=c++20", "-o", self.work + "/stream", os.path.join(HERE, "stream.cpp"))
         run("gcc", "-O2", "-o", self.work + "/mkbpf", source + "/mkbpf.c", "-lseccomp")
         if syscalls:
             run(self.work + "/mkbpf", "2", self.work + "/docker.bpf", input="\n".join(syscalls).encode())

@@ -249,6 +249,33 @@ class Bench:
             peer.clear()
         return [ping, tail, listing]
 
+    def network(self):
+        """TCP from the host into a container: to its own address, to a published port by the host's address and by 127.0.0.1."""
+        ways = {"bridge": Row("TCP to a container over the bridge", "Gbit/s", [("dockerd", ">=", 0.95)], more_is_better=True),
+                "host": Row("TCP to a published port of the host's address", "Gbit/s", [("dockerd", ">=", 0.95)], more_is_better=True),
+                "loopback": Row("TCP to a published port of 127.0.0.1", "Gbit/s", [("dockerd", ">=", 1.2)], more_is_better=True)}
+        tool, port, servers = self.floor.work + "/stream", "5201", {}
+        for peer in self.daemons:
+            connection = peer.connection()
+            body = {"Image": IMAGE, "Cmd": ["sleep", "100000"], "ExposedPorts": {port + "/tcp": {}}, "HostConfig": {"PortBindings": {port + "/tcp": [{"HostPort": port}]}}}
+            container = json.loads(self.ask(connection, 201, "POST", VERSION + "/containers/create", body))["Id"]
+            self.ask(connection, 204, "POST", f"{VERSION}/containers/{container}/start")
+            shown = json.loads(self.ask(connection, 200, "GET", f"{VERSION}/containers/{container}/json"))
+            connection.close()
+            endpoint = shown["NetworkSettings"]["Networks"]["bridge"]
+            server = peer.worker.start(["nsenter", "-t", str(shown["State"]["Pid"]), "-n", tool, "serve", port])
+            servers[peer] = (server, {"bridge": endpoint["IPAddress"], "host": endpoint["Gateway"], "loopback": "127.0.0.1"})
+        for number in range(3 if self.quick else 8):
+            for way, row in ways.items():
+                for peer in self.daemons:
+                    value = float(peer.worker.output([tool, "send", servers[peer][1][way], port, "0.5" if self.quick else "2"]))
+                    if number:
+                        row.add(peer.name, value)
+        for peer, (server, _) in servers.items():
+            peer.worker.stop(server)
+            peer.clear()
+        return list(ways.values())
+
     def memory(self):
         """Proportional memory of everything that belongs to an engine: idle, and per container."""
         idle = Row("memory, idle (PSS)", "MB", [("dockerd", ">=", 1 / 0.12)])
@@ -387,4 +414,4 @@ class Bench:
         return image_rows.measure(self, Row)
 
 
-GROUPS = ["run", "api", "bare", "bundles", "life", "version", "parallel", "mass", "requests", "memory", "logs", "copies", "stats", "growth", "build", "images"]
+GROUPS = ["run", "api", "bare", "bundles", "life", "version", "parallel", "mass", "requests", "network", "memory", "logs", "copies", "stats", "growth", "build", "images"]
