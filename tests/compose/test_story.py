@@ -131,3 +131,29 @@ def test_the_row_is_still_there(driver, story_image, engine, client_environment,
         assert ask("GET", "/notes") == ["hello"]
     finally:
         compose("down", "-v")
+
+
+@pytest.mark.slow
+def test_a_database_outlives_its_container(story_image, engine, docker):
+    """PostgreSQL's server and its client, both from Debian, in two containers that talk by name."""
+    def start():
+        docker.output("run", "-d", "--name", "story-db", "--network", "story-net", "-v", "story-data:/data", "story", "sh", "/database.sh")
+
+    def ask(sql):
+        for _ in range(150):
+            done = docker("run", "--rm", "--network", "story-net", "-e", "PGCONNECT_TIMEOUT=5", "story", "psql", "-h", "story-db", "-U", "postgres", "-Atc", sql)
+            if done.returncode == 0:
+                return done.stdout
+            time.sleep(0.2)
+        raise AssertionError(f"{done.stderr}\n" + docker("logs", "story-db").stderr)
+    docker.output("network", "create", "story-net")
+    try:
+        start()
+        assert ask("CREATE TABLE notes AS SELECT 'kept' AS text") == "SELECT 1\n"
+        docker.output("rm", "-f", "story-db")
+        start()
+        assert ask("SELECT text FROM notes") == "kept\n"
+    finally:
+        docker("rm", "-f", "story-db")
+        docker("network", "rm", "story-net")
+        docker("volume", "rm", "story-data")
