@@ -146,7 +146,7 @@ private:
         if (protocol.empty()) protocol = "tcp";
         if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return fail(ErrorKind::InvalidArgument, concat("Invalid proto: ", protocol));
         if (!config_.exposed_ports) config_.exposed_ports.emplace();
-        for (uint64_t number = *first; number <= *last; number++) (*config_.exposed_ports)[concat(number, '/', protocol)] = json::Object();
+        config_.exposed_ports->insert_run(protocol, static_cast<uint16_t>(*first), static_cast<uint16_t>(*last));
         return {};
     }
 

@@ -129,7 +129,7 @@ private:
     }
 
     Result<void> ports() {
-        docker::Set exposed;
+        docker::PortSet exposed;
         host_.port_bindings.emplace();
         for (auto& spec : flags_.list("publish")) TRY(add_published_port(spec, exposed, *host_.port_bindings));
         for (auto& spec : flags_.list("expose")) TRY(add_exposed_port(spec, exposed));

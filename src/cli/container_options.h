@@ -25,9 +25,9 @@ Result<ContainerOptions> parse_container_options(const FlagSet& flags, const std
 // The syntaxes of single values.
 
 /// -p: `[[ip:]hostPort[-range]:]containerPort[-range][/proto]` added to both maps.
-Result<void> add_published_port(std::string_view spec, docker::Set& exposed, docker::PortMap& bindings);
+Result<void> add_published_port(std::string_view spec, docker::PortSet& exposed, docker::PortMap& bindings);
 /// --expose: `port[-range][/proto]`.
-Result<void> add_exposed_port(std::string_view spec, docker::Set& exposed);
+Result<void> add_exposed_port(std::string_view spec, docker::PortSet& exposed);
 /// --mount.
 Result<docker::MountRequest> parse_mount(std::string_view csv);
 /// --network: a name or `name=...,alias=...` fields.

@@ -105,12 +105,12 @@ TEST(Flags, UsagesAlignAndWrap) {
 }
 
 std::string ports_of(std::vector<std::string> specs) {
-    docker::Set exposed;
+    docker::PortSet exposed;
     docker::PortMap bindings;
     for (auto& spec : specs)
         if (auto added = add_published_port(spec, exposed, bindings); !added) return added.error().message();
     std::string out;
-    for (auto& [port, list] : bindings)
+    for (auto& [port, list] : bindings.expanded())
         for (auto& binding : *list) out += port + "=" + binding.host_ip + "/" + binding.host_port + " ";
     return out;
 }

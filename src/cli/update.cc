@@ -45,7 +45,7 @@ Result<int> run(Invocation& call) {
     body.set("CpusetMems", flags.text("cpuset-mems"));
     if (flags.changed("pids-limit")) body.set("PidsLimit", flags.integer("pids-limit"));
     body.set("RestartPolicy", TRY(json::parse(json::encode(policy))));
-    docker::Set exposed;
+    docker::PortSet exposed;
     docker::PortMap added;
     for (auto& spec : flags.list("publish-add")) TRY(add_published_port(spec, exposed, added));
     if (!added.empty()) body.set("PublishAdd", TRY(json::parse(json::encode(added))));

@@ -49,7 +49,7 @@ Result<bool> mount_bool(std::string_view key, std::optional<std::string_view> va
 }
 }  // namespace
 
-Result<void> add_published_port(std::string_view spec, docker::Set& exposed, docker::PortMap& bindings) {
+Result<void> add_published_port(std::string_view spec, docker::PortSet& exposed, docker::PortMap& bindings) {
     std::string_view rest = spec;
     std::string protocol = TRY(take_protocol(rest));
     std::string_view container = rest, host_ports, address;
@@ -83,15 +83,13 @@ Result<void> add_published_port(std::string_view spec, docker::Set& exposed, doc
             host = concat(outside->first + (port - inside->first));
             if (inside->count() == 1 && outside->count() != 1) host = concat(host_ports);
         }
-        exposed[key] = json::Object();
-        auto& list = bindings[key];
-        if (!list) list.emplace();
-        list->push_back({std::string(address), host});
+        exposed.insert(key);
+        bindings.add(key, {std::string(address), host});
     }
     return {};
 }
 
-Result<void> add_exposed_port(std::string_view spec, docker::Set& exposed) {
+Result<void> add_exposed_port(std::string_view spec, docker::PortSet& exposed) {
     if (spec.find(':') != spec.npos) return invalid(concat("invalid port format for --expose: ", spec));
     std::string_view ports = spec;
     std::string protocol = "tcp";
@@ -103,7 +101,7 @@ Result<void> add_exposed_port(std::string_view spec, docker::Set& exposed) {
     if (!range)
         return invalid(concat("invalid range format for --expose: ", spec, ", error: strconv.ParseUint: parsing ", quote(ports), ": invalid syntax"));
     if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return invalid(concat("invalid port format for --expose: ", spec));
-    for (uint64_t port = range->first; port <= range->last; port++) exposed[concat(port, '/', protocol)] = json::Object();
+    for (uint64_t port = range->first; port <= range->last; port++) exposed.insert(concat(port, '/', protocol));
     return {};
 }
 

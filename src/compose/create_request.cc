@@ -130,11 +130,11 @@ docker::Resources resources_of(const Service& service) {
     return resources;
 }
 
-void add_ports(const Service& service, docker::OptionalSet& exposed, std::optional<docker::PortMap>& bindings) {
+void add_ports(const Service& service, docker::OptionalPortSet& exposed, std::optional<docker::PortMap>& bindings) {
     bindings.emplace();
     auto expose = [&](const std::string& key) {
         if (!exposed) exposed.emplace();
-        (*exposed)[key] = json::Object();
+        exposed->insert(key);
     };
     for (auto& item : service.expose) {
         auto parts = cut(item, "/");
@@ -146,9 +146,7 @@ void add_ports(const Service& service, docker::OptionalSet& exposed, std::option
     for (auto& port : service.ports) {
         std::string key = concat(port.target, '/', port.protocol.empty() ? "tcp" : port.protocol);
         expose(key);
-        auto& list = (*bindings)[key];
-        if (!list) list.emplace();
-        list->push_back({port.host_ip, port.published});
+        bindings->add(key, {port.host_ip, port.published});
     }
 }
 

@@ -92,7 +92,10 @@ Result<void> RecordStore::set_durability(Durable durable) {
 }
 
 Result<void> RecordStore::save(const Record& record, Durable durable) {
-    std::string text = json::encode(record);
+    std::string text = [&] {
+        docker::CompactPorts form;
+        return json::encode(record);
+    }();
     std::lock_guard lock(mutex_);
     TRY(set_durability(durable));
     bind_text(save_, 1, record.id);
@@ -120,6 +123,7 @@ Result<std::vector<Record>> RecordStore::load_all() {
     while (sqlite3_step(rows) == SQLITE_ROW) {
         std::string id(reinterpret_cast<const char*>(sqlite3_column_text(rows, 0)));
         std::string_view text(reinterpret_cast<const char*>(sqlite3_column_text(rows, 1)), static_cast<size_t>(sqlite3_column_bytes(rows, 1)));
+        docker::CompactPorts form;
         auto record = json::decode<Record>(text);
         if (record && record->id == id && !record->name.empty()) {
             records.push_back(std::move(*record));

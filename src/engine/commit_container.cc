@@ -25,7 +25,7 @@ void fill_in(docker::ContainerConfig& config, const docker::ContainerConfig& own
     if (config.user.empty()) config.user = own.user;
     if (own.exposed_ports) {
         if (!config.exposed_ports) config.exposed_ports.emplace();
-        config.exposed_ports->insert(own.exposed_ports->begin(), own.exposed_ports->end());
+        config.exposed_ports->merge(*own.exposed_ports);
     }
     if (own.volumes) {
         if (!config.volumes) config.volumes.emplace();

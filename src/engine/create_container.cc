@@ -34,7 +34,10 @@ void merge_config(docker::ContainerConfig& config, const docker::ContainerConfig
         into->insert(from->begin(), from->end());
     };
     if (config.user.empty()) config.user = image.user;
-    merge_set(config.exposed_ports, image.exposed_ports);
+    if (image.exposed_ports && !image.exposed_ports->empty()) {
+        if (!config.exposed_ports) config.exposed_ports.emplace();
+        config.exposed_ports->merge(*image.exposed_ports);
+    }
     merge_set(config.volumes, image.volumes);
     std::vector<std::string> env = image.env.value_or(std::vector<std::string>());
     for (auto& entry : config.env.value_or(std::vector<std::string>())) {

@@ -65,12 +65,14 @@ Result<Selection> make_selection(const container::Table& table, const docker::Fi
     return selection;
 }
 
+constexpr size_t kManyPorts = 1000;  // with more published ones the text of a container is made anew rather than kept
+
 bool matches_any_port(const std::vector<std::string>& wanted, const docker::PortMap& ports, bool published_only) {
-    for (auto& [port, bindings] : ports) {
+    for (auto& [port, bindings] : ports.expanded()) {
         if (published_only && (!bindings || bindings->empty())) continue;
         if (std::find(wanted.begin(), wanted.end(), port) != wanted.end()) return true;
         if (!bindings) continue;
-        std::string protocol = port.substr(port.find('/'));
+        std::string protocol = port.substr(std::min(port.find('/'), port.size()));
         for (auto& binding : *bindings)
             if (published_only && std::find(wanted.begin(), wanted.end(), binding.host_port + protocol) != wanted.end()) return true;
     }
@@ -131,9 +133,7 @@ bool matches_attachments(const Record& record, const Selection& selection) {
     }
     if (filters.has("publish") && !matches_any_port(selection.published, record.host_config.port_bindings.value_or(docker::PortMap()), true)) return false;
     if (filters.has("expose")) {
-        docker::PortMap exposed;
-        for (auto& [port, empty] : record.config.exposed_ports.value_or(docker::Set())) exposed[port];
-        if (!matches_any_port(selection.exposed, exposed, false)) return false;
+        if (!matches_any_port(selection.exposed, record.config.exposed_ports.value_or(docker::PortSet()).ports(), false)) return false;
     }
     return filters.matches("isolation", record.host_config.isolation);
 }
@@ -188,7 +188,7 @@ std::string command_text(const std::string& path, const std::vector<std::string>
 
 std::vector<docker::PortSummary> port_summaries(const docker::PortMap& ports) {
     std::vector<docker::PortSummary> summaries;
-    for (auto& [port, bindings] : ports) {
+    for (auto& [port, bindings] : ports.expanded()) {
         auto parts = cut(port, "/");
         docker::PortSummary summary;
         summary.private_port = static_cast<uint16_t>(parse_uint(parts ? parts->first : port).value_or(0));
@@ -213,6 +213,7 @@ Result<std::string> list_containers(const container::Table& table, const ListOpt
     bool all_states = options.all || options.limit > 0 || options.filters.has("status") || options.filters.has("exited") ||
                       options.filters.has("before") || options.filters.has("since");
     std::string list = "[", purpose;
+    bool is_long = false;
     int64_t count = 0;
     for (auto& container : table.all()) {
         bool chosen = container->read([&](const Record& record) {
@@ -220,6 +221,7 @@ Result<std::string> list_containers(const container::Table& table, const ListOpt
             if (!options.filters.empty() && !(matches_identity(record, selection) && matches_state(record, selection) && matches_attachments(record, selection)))
                 return false;
             purpose = concat(writer.form, '\n', status_text(record.state));  // the status grows older while the record stays
+            is_long = record.ports.size() > kManyPorts;
             return true;
         });
         if (!chosen) continue;
@@ -229,6 +231,8 @@ Result<std::string> list_containers(const container::Table& table, const ListOpt
             auto summary = summarise_container(record);
             std::tie(summary.size_rw, summary.size_root_fs) = sources.sizes(record);
             list += writer.write(summary);
+        } else if (is_long) {
+            list += writer.write(summarise_container(container->record()));
         } else {
             container->append_rendering(list, purpose, [&](const Record& record) { return writer.write(summarise_container(record)); });
         }

@@ -41,19 +41,50 @@ Result<network::PortRequest> make_request(const std::string& port, const docker:
 }
 
 /// All ports of the container with what is asked for each; no bindings: exposed only.
-std::map<std::string, std::vector<docker::PortBinding>> wanted_ports(const Record& record) {
-    std::map<std::string, std::vector<docker::PortBinding>> wanted;
-    for (auto& [port, empty] : record.config.exposed_ports.value_or(docker::Set())) wanted[port];
-    for (auto& [port, bindings] : record.host_config.port_bindings.value_or(docker::PortMap())) {
-        auto& list = wanted[port.find('/') == std::string::npos ? port + "/tcp" : port];
-        if (!bindings) continue;
-        list = *bindings;
-        if (list.empty()) list.emplace_back();
+docker::PortMap wanted_ports(const Record& record) {
+    docker::PortMap wanted;
+    if (record.config.exposed_ports) wanted = record.config.exposed_ports->ports();
+    auto want = [&](docker::PortRun run) {
+        if (run.bindings && run.bindings->empty()) run.bindings->emplace_back();
+        wanted.set_run(std::move(run));
+    };
+    if (auto& bindings = record.host_config.port_bindings) {
+        docker::PortMap unbound;  // as good as exposed
+        for (auto& run : bindings->runs()) {
+            if (run.bindings) want(std::move(run));
+            else unbound.set_run(std::move(run));
+        }
+        wanted.merge(unbound);
+        for (auto& [port, list] : bindings->others()) {
+            if (!list) continue;
+            auto complete = *list;
+            if (complete.empty()) complete.emplace_back();
+            // "80" and "80/TCP" are written as others do.
+            auto parsed = parse_port(port);
+            wanted.set(parsed ? concat(parsed->first, '/', network::protocol_name(parsed->second)) : port, std::move(complete));
+        }
     }
     if (record.host_config.publish_all_ports)
-        for (auto& [port, list] : wanted)
-            if (list.empty()) list.emplace_back();
+        for (auto& run : wanted.runs())
+            if (!run.bindings || run.bindings->empty()) {
+                run.bindings.emplace(1);
+                wanted.set_run(std::move(run));
+            }
     return wanted;
+}
+
+size_t count_bindings(const docker::PortMap& wanted) {
+    size_t count = 0;
+    for (auto& run : wanted.runs()) count += run.count() * (run.bindings ? run.bindings->size() : 0);
+    for (auto& [port, list] : wanted.others()) count += list ? list->size() : 0;
+    return count;
+}
+
+network::Publication part_of(network::Publication publication, uint16_t offset, uint16_t count) {
+    publication.host_port = static_cast<uint16_t>(publication.host_port + offset);
+    publication.container_port = static_cast<uint16_t>(publication.container_port + offset);
+    publication.count = count;
+    return publication;
 }
 
 /// Which of the container's addresses a host side leads to: its own family where there is one.
@@ -64,20 +95,26 @@ os::IpAddress target_address(const os::IpAddress& host_ip, const PortTarget& tar
 
 }  // namespace
 
-Result<void> PortPublisher::publish_one(const std::string& port, const docker::PortBinding& binding, const PortTarget& target, PublishedPorts& out,
-                                        std::vector<network::Publication>& publications, const network::BusyPorts* busy) {
+Result<std::vector<docker::PortBinding>> PortPublisher::publish_one(const docker::PortRun& run, const docker::PortBinding& binding, const PortTarget& target,
+                                                                    PublishedPorts& out, std::vector<network::Publication>& publications,
+                                                                    const network::BusyPorts* busy) {
+    const std::string port = concat(run.first, '/', run.protocol);
     auto request = TRY(make_request(port, binding, target.host_binding.is_none() ? default_host_ip_ : target.host_binding));
+    request.count = static_cast<uint16_t>(run.count());
     if (!request.host_ip && target.address.is_none()) request.host_ip = os::IpAddress::any6();
     // Without sockets the shim has nothing to accept on, so IPv6 leads to containers with IPv6 only.
     if (busy && !request.host_ip && target.address6.is_none()) request.host_ip = os::IpAddress::any4();
+    std::vector<docker::PortBinding> shown;
     for (auto& reserved : TRY(ports_.reserve(request, busy))) {
         auto container_ip = target_address(reserved.host_ip, target);
         auto publication = reserved.publication(container_ip);
         publications.push_back(publication);
-        auto& shown = out.ports[port];
-        if (!shown) shown.emplace();
-        shown->push_back(docker::PortBinding{reserved.host_ip.text(), concat(reserved.host_port)});
+        shown.push_back(docker::PortBinding{reserved.host_ip.text(), concat(reserved.host_port)});
         if (container_ip.is_none()) return fail(ErrorKind::Internal, concat("the container has no address that ", reserved.host_ip.text(), " could lead to"));
+        if (busy && !publication.kernel_forwards())
+            return fail(ErrorKind::Internal,
+                        concat("port ", run.first, " on ", reserved.host_ip.text(), " needs a forwarder of its own, and there is one for at most ", kSocketsMax,
+                               " published ports of a container: use an IPv4 address, or an IPv6 address other than ::1 and a network with IPv6"));
         if (!reserved.socket) continue;
         if (publication.needs_proxy() && reserved.protocol == network::Protocol::Tcp) {
             out.proxies.push_back(shim::PortProxy{-1, container_ip.text(), reserved.container_port});
@@ -86,31 +123,61 @@ Result<void> PortPublisher::publish_one(const std::string& port, const docker::P
             out.held.push_back(std::move(reserved.socket));
         }
     }
+    return shown;
+}
+
+Result<void> PortPublisher::publish_run(const docker::PortRun& run, const PortTarget& target, PublishedPorts& out,
+                                        std::vector<network::Publication>& publications, const network::BusyPorts* busy) {
+    // At once where every binding names its host ports and no socket is made; else port by port.
+    bool at_once = busy && run.count() > 1;
+    for (auto& binding : *run.bindings) {
+        auto first = parse_uint(binding.host_port);
+        at_once = at_once && first && *first != 0;
+    }
+    std::vector<docker::PortRun> parts;
+    if (at_once) parts.push_back(run);
+    else
+        for (uint32_t port = run.first; port <= run.last; port++)
+            parts.push_back({run.protocol, static_cast<uint16_t>(port), static_cast<uint16_t>(port), run.bindings_of(static_cast<uint16_t>(port))});
+    for (auto& part : parts) {
+        std::vector<docker::PortBinding> shown;
+        for (auto& binding : *part.bindings) {
+            auto one = TRY(publish_one(part, binding, target, out, publications, busy));
+            shown.insert(shown.end(), one.begin(), one.end());
+        }
+        out.ports.set_run({part.protocol, part.first, part.last, std::move(shown)});
+    }
     return {};
 }
 
-Result<PublishedPorts> PortPublisher::publish(const Record& record, const std::optional<PortTarget>& target) {
+Result<PublishedPorts> PortPublisher::publish_all(const docker::PortMap& wanted, const std::optional<PortTarget>& target,
+                                                  std::vector<network::Publication>& publications) {
     PublishedPorts out;
-    std::vector<network::Publication> publications;
-    auto wanted = wanted_ports(record);
-    size_t count = 0;
-    for (auto& [port, bindings] : wanted) count += bindings.size();
     std::optional<network::BusyPorts> busy;
-    if (count > kSocketsMax) busy = network::BusyPorts::read();
+    if (target && count_bindings(wanted) > kSocketsMax) busy = network::BusyPorts::read();
     auto published = [&]() -> Result<void> {
-        for (auto& [port, bindings] : wanted) {
-            out.ports[port];
-            if (!target) continue;
-            for (auto& binding : bindings) TRY(publish_one(port, binding, *target, out, publications, busy ? &*busy : nullptr));
+        for (auto& [port, list] : wanted.others()) {
+            if (list) TRY(parse_port(port));
+            out.ports.set(port, std::nullopt);
+        }
+        for (auto& run : wanted.runs()) {
+            if (target && run.bindings && !run.bindings->empty()) TRY(publish_run(run, *target, out, publications, busy ? &*busy : nullptr));
+            else out.ports.set_run({run.protocol, run.first, run.last, std::nullopt});
         }
         if (firewall_ && !publications.empty()) TRY(firewall_->publish(publications));
         return {};
     }();
-    if (!published) {
-        give_back(publications);
+    if (published) return out;
+    give_back(publications);
+    return fail(std::move(published).error());
+}
+
+Result<PublishedPorts> PortPublisher::publish(const Record& record, const std::optional<PortTarget>& target) {
+    std::vector<network::Publication> publications;
+    auto out = publish_all(wanted_ports(record), target, publications);
+    if (!out)
         return fail(Error(ErrorKind::Internal, concat("failed to set up container networking: driver failed programming external connectivity on endpoint ",
-                                                      record.name, " (", target->endpoint_id, "): ", published.error().message())));
-    }
+                                                      record.name, " (", target ? target->endpoint_id : "", "): ", out.error().message())));
     if (publications.empty()) return out;
     std::lock_guard lock(mutex_);
     by_container_[record.id] = std::move(publications);
@@ -118,18 +185,8 @@ Result<PublishedPorts> PortPublisher::publish(const Record& record, const std::o
 }
 
 Result<PublishedPorts> PortPublisher::add(const Record& record, const docker::PortMap& wanted, const PortTarget& target) {
-    PublishedPorts out;
     std::vector<network::Publication> publications;
-    auto published = [&]() -> Result<void> {
-        for (auto& [port, bindings] : wanted)
-            for (auto& binding : bindings.value_or(std::vector<docker::PortBinding>())) TRY(publish_one(port, binding, target, out, publications, nullptr));
-        if (firewall_ && !publications.empty()) TRY(firewall_->publish(publications));
-        return {};
-    }();
-    if (!published) {
-        give_back(publications);
-        return fail(std::move(published).error());
-    }
+    auto out = TRY(publish_all(wanted, target, publications));
     std::lock_guard lock(mutex_);
     auto& all = by_container_[record.id];
     all.insert(all.end(), publications.begin(), publications.end());
@@ -137,24 +194,41 @@ Result<PublishedPorts> PortPublisher::add(const Record& record, const docker::Po
 }
 
 Result<std::vector<std::string>> PortPublisher::remove(const std::string& container_id, const std::vector<std::string>& ports) {
-    std::vector<network::Publication> gone;
     std::lock_guard lock(mutex_);
     auto& all = by_container_[container_id];
+    const auto before = all;
+    std::vector<network::Publication> gone;  // one by one
     for (auto& text : ports) {
         auto [number, protocol] = TRY(parse_port(text));
-        auto is_meant = [&, number = number, protocol = protocol](auto& publication) { return publication.container_port == number && publication.protocol == protocol; };
-        std::copy_if(all.begin(), all.end(), std::back_inserter(gone), is_meant);
-        std::erase_if(all, is_meant);
+        std::vector<network::Publication> rest;
+        for (auto& publication : all) {
+            if (publication.protocol != protocol || number < publication.container_port || number > publication.last_container_port()) {
+                rest.push_back(publication);
+                continue;
+            }
+            const auto offset = static_cast<uint16_t>(number - publication.container_port);
+            gone.push_back(part_of(publication, offset, 1));
+            if (offset > 0) rest.push_back(part_of(publication, 0, offset));
+            if (offset + 1 < publication.count)
+                rest.push_back(part_of(publication, static_cast<uint16_t>(offset + 1), static_cast<uint16_t>(publication.count - offset - 1)));
+        }
+        all = std::move(rest);
     }
     std::vector<std::string> sides;
     for (auto& publication : gone) sides.push_back(concat(network::protocol_name(publication.protocol), ' ', publication.host_ip.text(), ' ', publication.host_port));
-    if (firewall_) TRY(firewall_->unpublish(gone));
+    if (firewall_) {
+        auto replaced = firewall_->replace(before, all);
+        if (!replaced) {
+            all = before;
+            return fail(std::move(replaced).error());
+        }
+    }
     give_back(gone);
     return sides;
 }
 
 void PortPublisher::give_back(const std::vector<network::Publication>& publications) {
-    for (auto& publication : publications) ports_.release(publication.protocol, publication.host_ip, publication.host_port);
+    for (auto& publication : publications) ports_.release(publication.protocol, publication.host_ip, publication.host_port, publication.count);
 }
 
 void PortPublisher::withdraw(const std::string& container_id) {
@@ -183,27 +257,26 @@ Result<void> PortPublisher::move(const std::string& container_id, const PortTarg
     // A host side without a target stays ours: the shim holds its socket, and a later network may give it one.
     auto leads_somewhere = moved;
     std::erase_if(leads_somewhere, [](auto& publication) { return publication.container_ip.is_none(); });
-    if (firewall_) {
-        TRY(firewall_->unpublish(found->second));
-        TRY(firewall_->publish(leads_somewhere));
-    }
+    if (firewall_) TRY(firewall_->replace(found->second, leads_somewhere));
     found->second = std::move(moved);
     return {};
 }
 
 Result<void> PortPublisher::adopt(const Record& record, const PortTarget& target) {
     std::vector<network::Publication> publications;
-    for (auto& [port, bindings] : record.ports) {
-        if (!bindings) continue;
-        auto [number, protocol] = TRY(parse_port(port));
-        for (auto& binding : *bindings) {
+    for (auto& run : record.ports.runs()) {
+        auto protocol = network::parse_protocol(run.protocol);
+        if (!run.bindings || !protocol) continue;
+        const auto count = static_cast<uint16_t>(run.count());
+        for (auto& binding : *run.bindings) {
             auto host_ip = os::IpAddress::parse(binding.host_ip);
             auto host_port = parse_uint(binding.host_port);
             if (!host_ip || !host_port) continue;
-            ports_.restore(protocol, *host_ip, static_cast<uint16_t>(*host_port));
+            const auto first = static_cast<uint16_t>(*host_port);
+            ports_.restore(*protocol, *host_ip, first, count);
             auto container_ip = target_address(*host_ip, target);
             if (container_ip.is_none()) continue;
-            publications.push_back(network::Publication{protocol, *host_ip, static_cast<uint16_t>(*host_port), container_ip, number});
+            publications.push_back(network::Publication{*protocol, *host_ip, first, container_ip, run.first, count});
         }
     }
     if (publications.empty()) return {};

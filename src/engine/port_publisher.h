@@ -48,8 +48,13 @@ public:
     std::vector<network::Publication> all() const;
 
 private:
-    Result<void> publish_one(const std::string& port, const docker::PortBinding& binding, const PortTarget& target, PublishedPorts& out,
-                             std::vector<network::Publication>& publications, const network::BusyPorts* busy);
+    /// All or none. What was reserved stands in `publications`, for the container's entry.
+    Result<PublishedPorts> publish_all(const docker::PortMap& wanted, const std::optional<PortTarget>& target, std::vector<network::Publication>& publications);
+    Result<void> publish_run(const docker::PortRun& run, const PortTarget& target, PublishedPorts& out, std::vector<network::Publication>& publications,
+                             const network::BusyPorts* busy);
+    /// One binding of a run; returns the host sides of the run's first port.
+    Result<std::vector<docker::PortBinding>> publish_one(const docker::PortRun& run, const docker::PortBinding& binding, const PortTarget& target,
+                                                         PublishedPorts& out, std::vector<network::Publication>& publications, const network::BusyPorts* busy);
     void give_back(const std::vector<network::Publication>& publications);
 
     network::Firewall* firewall_;

@@ -26,6 +26,16 @@ Result<void> check(const Record& record, const PortChanges& changes) {
     return {};
 }
 
+docker::PortMap completed(const docker::PortMap& wanted) {
+    docker::PortMap complete;
+    for (auto& [port, list] : wanted.expanded()) {
+        auto bindings = list.value_or(std::vector<docker::PortBinding>());
+        if (bindings.empty()) bindings.emplace_back();
+        complete.set(with_protocol(port), std::move(bindings));
+    }
+    return complete;
+}
+
 /// What the record says after the change. `shown` is empty for a container that does not run.
 void note_changes(Record& record, const PortChanges& changes, const docker::PortMap& shown) {
     auto& bindings = record.host_config.port_bindings;
@@ -33,32 +43,15 @@ void note_changes(Record& record, const PortChanges& changes, const docker::Port
     auto& exposed = record.config.exposed_ports;
     for (auto& port : changes.publish_remove) {
         bindings->erase(with_protocol(port));
-        if (auto entry = record.ports.find(with_protocol(port)); entry != record.ports.end()) entry->second.reset();
+        if (record.ports.contains(with_protocol(port))) record.ports.set(with_protocol(port), std::nullopt);
     }
-    for (auto& [port, list] : changes.publish_add) {
-        auto& into = (*bindings)[with_protocol(port)];
-        if (!into) into.emplace();
-        auto more = list.value_or(std::vector<docker::PortBinding>());
-        if (more.empty()) more.emplace_back();
-        into->insert(into->end(), more.begin(), more.end());
+    for (auto& [port, list] : completed(changes.publish_add).expanded()) {
+        for (auto& binding : *list) bindings->add(port, binding);
         if (!exposed) exposed.emplace();
-        (*exposed)[with_protocol(port)];
+        exposed->insert(port);
     }
-    for (auto& [port, list] : shown) {
-        auto& into = record.ports[port];
-        if (!into) into.emplace();
-        into->insert(into->end(), list->begin(), list->end());
-    }
-}
-
-docker::PortMap completed(const docker::PortMap& wanted) {
-    docker::PortMap complete;
-    for (auto& [port, list] : wanted) {
-        auto& into = complete[with_protocol(port)];
-        into = list.value_or(std::vector<docker::PortBinding>());
-        if (into->empty()) into->emplace_back();
-    }
-    return complete;
+    for (auto& [port, list] : shown.expanded())
+        for (auto& binding : *list) record.ports.add(port, binding);
 }
 
 Result<docker::PortMap> change_live(Parts& parts, const Record& record, const PortChanges& changes) {
@@ -83,7 +76,7 @@ Result<docker::PortMap> change_live(Parts& parts, const Record& record, const Po
     auto told = container::change_ports(parts.paths.state(record.id), more, fds);
     if (told) return added.ports;
     std::vector<std::string> ports;
-    for (auto& [port, list] : added.ports) ports.push_back(port);
+    for (auto& [port, list] : added.ports.expanded()) ports.push_back(port);
     (void)publisher.remove(record.id, ports);  // the shim's refusal is the error to report
     return fail(std::move(told).error());
 }

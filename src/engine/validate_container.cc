@@ -94,7 +94,11 @@ bool is_valid_port(std::string_view text) {
 
 Result<void> validate_ports(const docker::HostConfig& host) {
     if (!host.port_bindings) return {};
-    for (auto& [port, bindings] : *host.port_bindings) {
+    // Of a run the first and the last say what all would.
+    std::vector<std::pair<std::string, docker::PortBindings>> ports(host.port_bindings->others().begin(), host.port_bindings->others().end());
+    for (auto& run : host.port_bindings->runs())
+        for (uint16_t port : {run.first, run.last}) ports.emplace_back(concat(port, '/', run.protocol), run.bindings_of(port));
+    for (auto& [port, bindings] : ports) {
         if (!is_valid_port(port)) return invalid(concat("invalid port specification: ", quote(port)));
         if (!bindings) continue;
         for (auto& binding : *bindings) {

@@ -25,6 +25,10 @@ constexpr const char* kAny4 = "proa-any4";          // protocol . port : address
 constexpr const char* kAny6 = "proa-any6";
 constexpr const char* kAddress4 = "proa-address4";  // host address . protocol . port : address . port
 constexpr const char* kAddress6 = "proa-address6";
+constexpr const char* kAnyRange4 = "proa-any-range4";  // protocol . ports : address . ports (see dnat_shifted)
+constexpr const char* kAnyRange6 = "proa-any-range6";
+constexpr const char* kAddressRange4 = "proa-address-range4";  // host address . protocol . ports : address . ports
+constexpr const char* kAddressRange6 = "proa-address-range6";
 constexpr const char* kPublish = "proa-publish";
 constexpr const char* kInto = "proa-into";
 
@@ -44,28 +48,66 @@ std::string port_bytes(uint16_t port) { return {static_cast<char>(port >> 8), st
 std::string protocol_bytes(Protocol protocol) { return {static_cast<char>(protocol), 0, 0, 0}; }
 
 const char* map_of(const Publication& publication) {
-    if (publication.host_ip.is_v4()) return publication.host_ip.is_unspecified() ? kAny4 : kAddress4;
-    return publication.host_ip.is_unspecified() ? kAny6 : kAddress6;
+    const bool any = publication.host_ip.is_unspecified(), range = publication.count > 1;
+    if (publication.host_ip.is_v4()) return range ? (any ? kAnyRange4 : kAddressRange4) : any ? kAny4 : kAddress4;
+    return range ? (any ? kAnyRange6 : kAddressRange6) : any ? kAny6 : kAddress6;
 }
 
-Element element_of(const Publication& publication) {
-    Element element;
-    if (!publication.host_ip.is_unspecified()) element.key = publication.host_ip.bytes();
-    element.key += protocol_bytes(publication.protocol) + port_bytes(publication.host_port);
-    element.data = std::string(publication.container_ip.bytes()) + port_bytes(publication.container_port);
-    return element;
+std::string key_of(const Publication& publication, uint16_t port) {
+    std::string key;
+    if (!publication.host_ip.is_unspecified()) key = publication.host_ip.bytes();
+    return key + protocol_bytes(publication.protocol) + port_bytes(port);
+}
+
+/// Host port p becomes low + p mod (high - low + 1), for p of [first, last].
+struct Shift {
+    uint32_t first, last, low, high;
+};
+
+/// The fewest such pieces that are simple: one where container ports are the host's or higher. Where they are lower, aligned blocks of host
+/// ports with a power of two as their length, at most 30: such a block starts at p mod length = 0.
+std::vector<Shift> shifts_of(const Publication& publication) {
+    uint32_t host = publication.host_port, container = publication.container_port;
+    const uint32_t last = publication.last_host_port();
+    if (container == host) return {{host, last, 0, 65535}};
+    if (container > host) return {{host, last, container - host, publication.last_container_port()}};
+    std::vector<Shift> shifts;
+    while (host <= last) {
+        uint32_t length = 1;
+        while (host % (length * 2) == 0 && host + length * 2 - 1 <= last) length *= 2;
+        shifts.push_back({host, host + length - 1, container, container + length - 1});
+        host += length;
+        container += length;
+    }
+    return shifts;
+}
+
+void append_elements(std::vector<Element>& elements, const Publication& publication) {
+    const std::string address(publication.container_ip.bytes());
+    if (publication.count == 1) {
+        elements.push_back({.key = key_of(publication, publication.host_port), .data = address + port_bytes(publication.container_port)});
+        return;
+    }
+    for (auto& shift : shifts_of(publication))
+        elements.push_back({.key = key_of(publication, static_cast<uint16_t>(shift.first)),
+                            .data = address + port_bytes(static_cast<uint16_t>(shift.low)) + address + port_bytes(static_cast<uint16_t>(shift.high)),
+                            .key_end = key_of(publication, static_cast<uint16_t>(shift.last))});
 }
 
 void add_sets(NftTransaction& change) {
     using enum NftType;
     for (const char* name : {kBridges, kInternal, kMasquerade, kOpen}) change.add_set({name, {Interface}, {}});
-    change.add_set({kSubnets4, {Ipv4Address}, {}, true});
-    change.add_set({kSubnets6, {Ipv6Address}, {}, true});
+    change.add_set({kSubnets4, {Ipv4Address}, {}, NftSet::Ranges::Keys});
+    change.add_set({kSubnets6, {Ipv6Address}, {}, NftSet::Ranges::Keys});
     change.add_set({kIcc, {Interface, Interface}, {}});
     change.add_set({kAny4, {Protocol, Port}, {Ipv4Address, Port}});
     change.add_set({kAny6, {Protocol, Port}, {Ipv6Address, Port}});
     change.add_set({kAddress4, {Ipv4Address, Protocol, Port}, {Ipv4Address, Port}});
     change.add_set({kAddress6, {Ipv6Address, Protocol, Port}, {Ipv6Address, Port}});
+    change.add_set({kAnyRange4, {Protocol, Port}, {Ipv4Address, Port}, NftSet::Ranges::Fields, true});
+    change.add_set({kAnyRange6, {Protocol, Port}, {Ipv6Address, Port}, NftSet::Ranges::Fields, true});
+    change.add_set({kAddressRange4, {Ipv4Address, Protocol, Port}, {Ipv4Address, Port}, NftSet::Ranges::Fields, true});
+    change.add_set({kAddressRange6, {Ipv6Address, Protocol, Port}, {Ipv6Address, Port}, NftSet::Ranges::Fields, true});
 }
 
 NftRule& to_loopback4(NftRule& rule) {
@@ -79,13 +121,14 @@ void add_loopback_guard(NftTransaction& change) {
     change.add_rule("proa-guard", [](NftRule& r) { to_loopback4(r.incoming_interface().in(kBridges)).drop(); });
     // And where somebody set it on another interface, neighbours would reach ports published on 127.0.0.1.
     const std::string lo = interface_bytes("lo");
-    change.add_rule("proa-guard", [&](NftRule& r) {
-        to_loopback4(r.incoming_interface().differs(lo)).ipv4_destination().protocol(kSecondWord).destination_port(kNftKey + 2);
-        r.map(kAddress4).drop();
-    });
-    change.add_rule("proa-guard", [&](NftRule& r) {
-        to_loopback4(r.incoming_interface().differs(lo)).protocol().destination_port(kSecondWord).map(kAny4).drop();
-    });
+    for (const char* map : {kAddress4, kAddressRange4})
+        change.add_rule("proa-guard", [&](NftRule& r) {
+            to_loopback4(r.incoming_interface().differs(lo)).ipv4_destination().protocol(kSecondWord).destination_port(kNftKey + 2);
+            r.map(map).drop();
+        });
+    for (const char* map : {kAny4, kAnyRange4})
+        change.add_rule("proa-guard",
+                        [&](NftRule& r) { to_loopback4(r.incoming_interface().differs(lo)).protocol().destination_port(kSecondWord).map(map).drop(); });
 }
 
 void add_translation(NftTransaction& change) {
@@ -93,7 +136,11 @@ void add_translation(NftTransaction& change) {
     change.add_rule(kPublish, [](NftRule& r) {
         r.ipv4().ipv4_destination().protocol(kSecondWord).destination_port(kNftKey + 2).map(kAddress4).dnat(false);
     });
+    change.add_rule(kPublish, [](NftRule& r) {
+        r.ipv4().ipv4_destination().protocol(kSecondWord).destination_port(kNftKey + 2).map(kAddressRange4, kNftKey, kNftKey).dnat_shifted(false);
+    });
     change.add_rule(kPublish, [](NftRule& r) { r.ipv4().protocol().destination_port(kSecondWord).map(kAny4).dnat(false); });
+    change.add_rule(kPublish, [](NftRule& r) { r.ipv4().protocol().destination_port(kSecondWord).map(kAnyRange4, kNftKey, kNftKey).dnat_shifted(false); });
     // ::1 cannot leave lo, whatever the translation: the shim's proxy serves it.
     change.add_rule(kPublish, [](NftRule& r) {
         r.ipv6().ipv6_destination().equals(os::IpAddress::parse("::1")->bytes()).leave();
@@ -101,7 +148,11 @@ void add_translation(NftTransaction& change) {
     change.add_rule(kPublish, [](NftRule& r) {
         r.ipv6().ipv6_destination().protocol(kFourthWord).destination_port(kFourthWord + 1).map(kAddress6).dnat(true);
     });
+    change.add_rule(kPublish, [](NftRule& r) {
+        r.ipv6().ipv6_destination().protocol(kFourthWord).destination_port(kFourthWord + 1).map(kAddressRange6, kNftKey, kNftKey).dnat_shifted(true);
+    });
     change.add_rule(kPublish, [](NftRule& r) { r.ipv6().protocol().destination_port(kSecondWord).map(kAny6).dnat(true); });
+    change.add_rule(kPublish, [](NftRule& r) { r.ipv6().protocol().destination_port(kSecondWord).map(kAnyRange6, kNftKey, kNftKey).dnat_shifted(true); });
 
     change.add_base_chain("proa-prerouting", "nat", NF_INET_PRE_ROUTING, kPriorityDnat);
     change.add_rule("proa-prerouting", [](NftRule& r) { r.destination_is_local().jump(kPublish); });
@@ -164,21 +215,22 @@ void for_each_bridge_element(const FirewallBridge& bridge, Visitor visit) {
 std::map<std::string, std::vector<Element>> elements_of(std::span<const Publication> publications) {
     std::map<std::string, std::vector<Element>> by_map;
     for (auto& publication : publications)
-        if (publication.kernel_forwards()) by_map[map_of(publication)].push_back(element_of(publication));
+        if (publication.kernel_forwards()) append_elements(by_map[map_of(publication)], publication);
     return by_map;
 }
 
-std::vector<uint16_t> udp_ports(std::span<const Publication> publications) {
-    std::vector<uint16_t> ports;
+std::vector<PortRange> udp_ports(std::span<const Publication> publications) {
+    std::vector<PortRange> ports;
     for (auto& publication : publications)
-        if (publication.protocol == Protocol::Udp && publication.kernel_forwards()) ports.push_back(publication.host_port);
+        if (publication.protocol == Protocol::Udp && publication.kernel_forwards()) ports.push_back({publication.host_port, publication.last_host_port()});
     return ports;
 }
 
 std::string host_side_text(const Publication& publication) {
     std::string ip = publication.host_ip.text();
     if (publication.host_ip.is_v6()) ip = concat('[', ip, ']');
-    return concat(ip, ':', publication.host_port, '/', protocol_name(publication.protocol));
+    return concat(ip, ':', publication.host_port, publication.count > 1 ? concat('-', publication.last_host_port()) : "", '/',
+                  protocol_name(publication.protocol));
 }
 }  // namespace
 
@@ -243,10 +295,9 @@ Result<void> Firewall::commit_or_reinstall(NftTransaction& change) {
 Result<void> Firewall::reconcile(const std::vector<FirewallBridge>& bridges, const std::vector<Publication>& publications) {
     std::map<std::string, FirewallBridge> wanted_bridges;
     for (auto& bridge : bridges) wanted_bridges[bridge.name] = bridge;
-    std::map<HostSide, Publication> wanted;
+    Publications wanted;
     for (auto& publication : publications)
-        if (!wanted.try_emplace({publication.protocol, publication.host_ip, publication.host_port}, publication).second)
-            return fail(ErrorKind::Conflict, concat("published twice: ", host_side_text(publication)));
+        if (!TRY(add(wanted, publication))) return fail(ErrorKind::Conflict, concat("published twice: ", host_side_text(publication)));
     std::lock_guard lock(mutex_);
     bridges_.swap(wanted_bridges);
     publications_.swap(wanted);
@@ -299,45 +350,52 @@ Result<void> Firewall::remove_bridge(const std::string& name) {
     return done;
 }
 
-Result<void> Firewall::publish(std::span<const Publication> publications) {
-    std::lock_guard lock(mutex_);
-    std::vector<Publication> fresh;
-    auto forget = [&] {
-        for (auto& publication : fresh) publications_.erase({publication.protocol, publication.host_ip, publication.host_port});
+/// True when it is new, false when this very one is there. Errors: Conflict.
+Result<bool> Firewall::add(Publications& all, const Publication& publication) {
+    const HostSide side{publication.protocol, publication.host_ip, publication.host_port};
+    auto after = all.lower_bound(side);
+    if (after != all.end() && after->second == publication) return false;
+    auto meets = [&](const Publication& other) {
+        return other.protocol == publication.protocol && other.host_ip == publication.host_ip && other.host_port <= publication.last_host_port() &&
+               publication.host_port <= other.last_host_port();
     };
-    for (auto& publication : publications) {
-        auto [entry, added] =
-            publications_.try_emplace({publication.protocol, publication.host_ip, publication.host_port}, publication);
-        if (added) {
-            fresh.push_back(publication);
-        } else if (entry->second != publication) {
-            forget();
-            return fail(ErrorKind::Conflict, concat("published twice: ", host_side_text(publication)));
-        }
-    }
-    NftTransaction change(table_);
-    for (auto& [map, elements] : elements_of(fresh)) change.add_elements(map, elements);
-    auto done = commit_or_reinstall(change);
-    if (!done) {
-        forget();
-        return fail(std::move(done).error().wrap("cannot publish ports"));
-    }
-    return forget_udp_flows(socket_, udp_ports(fresh));
+    if ((after != all.end() && meets(after->second)) || (after != all.begin() && meets(std::prev(after)->second)))
+        return fail(ErrorKind::Conflict, concat("published twice: ", host_side_text(publication)));
+    all.emplace_hint(after, side, publication);
+    return true;
 }
 
-Result<void> Firewall::unpublish(std::span<const Publication> publications) {
+Result<void> Firewall::publish(std::span<const Publication> publications) { return replace({}, publications); }
+
+Result<void> Firewall::unpublish(std::span<const Publication> publications) { return replace(publications, {}); }
+
+Result<void> Firewall::replace(std::span<const Publication> gone, std::span<const Publication> fresh) {
     std::lock_guard lock(mutex_);
-    std::vector<Publication> gone;
-    for (auto& publication : publications) {
+    std::vector<Publication> removed, added;
+    const std::set<Publication> wanted(fresh.begin(), fresh.end());
+    for (auto& publication : gone) {
+        if (wanted.contains(publication)) continue;
         auto entry = publications_.find({publication.protocol, publication.host_ip, publication.host_port});
         if (entry == publications_.end() || entry->second != publication) continue;
         publications_.erase(entry);
-        gone.push_back(publication);
+        removed.push_back(publication);
     }
-    NftTransaction change(table_);
-    for (auto& [map, elements] : elements_of(gone)) change.remove_elements(map, elements);
-    TRY_WRAP("cannot unpublish ports", commit_or_reinstall(change));
-    return forget_udp_flows(socket_, udp_ports(gone));
+    auto done = [&]() -> Result<void> {
+        for (auto& publication : fresh)
+            if (TRY(add(publications_, publication))) added.push_back(publication);
+        NftTransaction change(table_);
+        for (auto& [map, elements] : elements_of(removed)) change.remove_elements(map, elements);
+        for (auto& [map, elements] : elements_of(added)) change.add_elements(map, elements);
+        TRY_WRAP("cannot change published ports", commit_or_reinstall(change));
+        return {};
+    }();
+    if (!done) {
+        for (auto& publication : added) publications_.erase({publication.protocol, publication.host_ip, publication.host_port});
+        for (auto& publication : removed) publications_.emplace(HostSide{publication.protocol, publication.host_ip, publication.host_port}, publication);
+        return done;
+    }
+    added.insert(added.end(), removed.begin(), removed.end());
+    return forget_udp_flows(socket_, udp_ports(added));
 }
 
 Result<void> Firewall::remove_table() {

@@ -18,13 +18,17 @@ enum class Protocol : uint8_t { Tcp = 6, Udp = 17, Sctp = 132 };
 std::string_view protocol_name(Protocol protocol);            ///< "tcp"
 std::optional<Protocol> parse_protocol(std::string_view name);  ///< any case
 
-/// One published port of a running container.
+/// Published ports of a running container: one, or a range whose host ports rise with the container's.
 struct Publication {
     Protocol protocol = Protocol::Tcp;
     os::IpAddress host_ip;        ///< 0.0.0.0 or :: for every address of the host
-    uint16_t host_port = 0;
+    uint16_t host_port = 0;       ///< the first
     os::IpAddress container_ip;
-    uint16_t container_port = 0;
+    uint16_t container_port = 0;  ///< the first
+    uint16_t count = 1;
+
+    uint16_t last_host_port() const { return static_cast<uint16_t>(host_port + count - 1); }
+    uint16_t last_container_port() const { return static_cast<uint16_t>(container_port + count - 1); }
 
     /// The kernel forwards it. What it cannot (an IPv6 host side to an IPv4 container, and ::1) the shim's proxy carries.
     bool kernel_forwards() const;
@@ -75,6 +79,8 @@ public:
     /// left to the shim (Publication::needs_proxy) and are no error.
     Result<void> publish(std::span<const Publication> publications);
     Result<void> unpublish(std::span<const Publication> publications);  ///< unknown ones are no error
+    /// Both at one moment.
+    Result<void> replace(std::span<const Publication> gone, std::span<const Publication> fresh);
 
     /// Removes the table and forgets everything (uninstall, tests).
     Result<void> remove_table();
@@ -98,6 +104,8 @@ private:
         uint16_t port;
         auto operator<=>(const HostSide&) const = default;
     };
+    using Publications = std::map<HostSide, Publication>;
+    static Result<bool> add(Publications& all, const Publication& publication);
     Result<void> install();
     Result<void> commit_or_reinstall(NftTransaction& change);
 
@@ -107,7 +115,7 @@ private:
     os::NetlinkSocket watch_;
     bool installed_ = false, drop_foreign_ = false;
     std::map<std::string, FirewallBridge> bridges_;
-    std::map<HostSide, Publication> publications_;
+    Publications publications_;  ///< by the first port
 };
 
 }  // namespace proa::network

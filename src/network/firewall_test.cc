@@ -145,7 +145,7 @@ protected:
     }
     static Publication published(std::string_view host, uint16_t port, std::string_view target, uint16_t target_port,
                                  Protocol protocol = Protocol::Tcp) {
-        return {protocol, ip(host), port, ip(target), target_port};
+        return {protocol, ip(host), port, ip(target), target_port, 1};
     }
     Result<void> publish(const Publication& publication) { return firewall_->publish({&publication, 1}); }
     Result<void> unpublish(const Publication& publication) { return firewall_->unpublish({&publication, 1}); }
@@ -405,6 +405,67 @@ TEST_F(Firewalls, thousands_of_ports_go_in_at_once) {
     EXPECT_EQ(ask(outside(), "10.9.0.1", 22999), "10.9.0.2");
     value(firewall_->unpublish(many));
     EXPECT_EQ(ask(outside(), "10.9.0.1", 22999), "refused");
+}
+
+TEST_F(Firewalls, ranges_of_any_size_are_a_few_elements) {
+    auto range = [](std::string_view host, uint16_t first, std::string_view target, uint16_t target_first, uint16_t count, Protocol protocol = Protocol::Tcp) {
+        return Publication{protocol, ip(host), first, ip(target), target_first, count};
+    };
+    // The same numbers, higher ones, lower ones, and all others by one address and by IPv6.
+    std::vector<Publication> all = {range("0.0.0.0", 10000, "172.30.9.2", 10000, 20000),
+                                    range("0.0.0.0", 30000, "172.30.9.2", 30300, 1000),
+                                    range("0.0.0.0", 31000, "172.30.9.2", 10001, 9999),
+                                    range("0.0.0.0", 41001, "172.30.9.2", 1, 3),
+                                    range("10.9.0.1", 50000, "172.30.9.2", 40000, 10000),
+                                    range("127.0.0.1", 50000, "172.30.9.2", 40000, 100),
+                                    range("0.0.0.0", 10000, "172.30.9.2", 10001, 55535, Protocol::Udp),
+                                    range("::", 10000, "fd30::2", 9999, 50000)};
+    value(firewall_->publish(all));
+    value(firewall_->publish(all));  // again: no error
+    for (bool anew : {false, true}) {
+        if (anew) value(firewall_->reconcile({FirewallBridge::of(bridge_)}, all));
+        auto reaches = [&](std::string_view host, uint16_t port, std::string_view target, uint16_t target_port, int type = SOCK_STREAM) {
+            Server server(space(one_), ip(host).is_v6() ? "fd30::2" : "0.0.0.0", target_port, type);
+            EXPECT_NE(ask(ip(host).is_loopback() ? -1 : outside(), host, port, type), "refused")
+                << host << ' ' << port << " to " << target_port << ' ' << target;
+            return ask(ip(host).is_loopback() ? -1 : outside(), host, port, type);
+        };
+        for (auto [port, target] : std::map<uint16_t, uint16_t>{{10000, 10000},
+                                                                {29999, 29999},
+                                                                {30000, 30300},
+                                                                {30999, 31299},
+                                                                {31000, 10001},
+                                                                {36191, 15192},
+                                                                {40998, 19999},
+                                                                {41001, 1},
+                                                                {41003, 3},
+                                                                {50000, 40000},
+                                                                {59999, 49999}})
+            EXPECT_EQ(reaches("10.9.0.1", port, "172.30.9.2", target), "10.9.0.2");
+        for (uint16_t port : {10000, 40000, 65534}) EXPECT_EQ(reaches("10.9.0.1", port, "172.30.9.2", static_cast<uint16_t>(port + 1), SOCK_DGRAM), "10.9.0.2");
+        for (uint16_t port : {10000, 59999}) EXPECT_EQ(reaches("fd09::1", port, "fd30::2", static_cast<uint16_t>(port - 1)), "fd09::2");
+        EXPECT_EQ(reaches("127.0.0.1", 50099, "172.30.9.2", 40099), "172.30.9.1");
+        for (uint16_t port : {9999, 41000, 41004, 49999, 60000}) EXPECT_EQ(ask(outside(), "10.9.0.1", port), "refused") << port;
+        EXPECT_EQ(ask(-1, "127.0.0.1", 50100), "refused");
+    }
+    Publication overlapping = range("0.0.0.0", 29999, "172.30.9.3", 80, 2), inside = range("0.0.0.0", 30500, "172.30.9.3", 80, 1);
+    EXPECT_EQ(publish(overlapping).error().message(), "published twice: 0.0.0.0:29999-30000/tcp");
+    EXPECT_EQ(publish(inside).error().message(), "published twice: 0.0.0.0:30500/tcp");
+    // A part goes, the rest stays.
+    std::vector<Publication> rest = {range("0.0.0.0", 10000, "172.30.9.2", 10000, 1), range("0.0.0.0", 10002, "172.30.9.2", 10002, 19998)};
+    value(firewall_->replace({&all[0], 1}, rest));
+    Server before(space(one_), "0.0.0.0", 10000), last(space(one_), "0.0.0.0", 29999);
+    EXPECT_EQ(ask(outside(), "10.9.0.1", 10000), "10.9.0.2");
+    EXPECT_EQ(ask(outside(), "10.9.0.1", 10001), "refused");
+    EXPECT_EQ(ask(outside(), "10.9.0.1", 29999), "10.9.0.2");
+    FILE* pipe = ::popen("nft list table inet proa-test 2>&1", "r");
+    std::string text;
+    char buffer[4096];
+    while (size_t got = ::fread(buffer, 1, sizeof buffer, pipe)) text.append(buffer, got);
+    EXPECT_EQ(::pclose(pipe), 0);
+    EXPECT_EQ(text.find("Error"), std::string::npos) << text;
+    EXPECT_NE(text.find("tcp . 10002-29999 : 172.30.9.2 . "), std::string::npos) << text;
+    EXPECT_NE(text.find("127.0.0.1 . tcp . 50000-50015 : 172.30.9.2 . 40000-40015"), std::string::npos) << text;
 }
 
 TEST_F(Firewalls, sctp_elements_are_accepted) {

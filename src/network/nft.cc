@@ -24,6 +24,8 @@ constexpr uint32_t kNetworkHeader = NFT_PAYLOAD_NETWORK_HEADER, kTransportHeader
 
 /// libnftnl's NFTNL_UDATA_SET_KEYBYTEORDER = 1 (host): type, length, value.
 constexpr std::string_view kHostByteOrder{"\0\x04\x01\0\0\0", 6};
+/// NFTNL_UDATA_SET_DATA_INTERVAL = 1.
+constexpr std::string_view kDataRanges{"\x06\x04\x01\0\0\0", 6};
 
 nfgenmsg family_header(uint8_t family, uint16_t resource = 0) { return {family, NFNETLINK_V0, htons(resource)}; }
 
@@ -39,6 +41,15 @@ uint32_t size_of(NftType type) {
         case NftType::Ipv6Address:
         case NftType::Interface: return 16;
         default: return 4;  // shorter ones are padded
+    }
+}
+
+/// Without the padding.
+uint32_t field_size(NftType type) {
+    switch (type) {
+        case NftType::Protocol: return 1;
+        case NftType::Port: return 2;
+        default: return size_of(type);
     }
 }
 
@@ -197,6 +208,20 @@ void NftRule::dnat(bool ipv6) {
     });
 }
 
+void NftRule::dnat_shifted(bool ipv6) {
+    const uint32_t words = ipv6 ? 4 : 1, last = kNftKey + words + 1;
+    expression("nat", [&] {
+        batch_.put_be32(NFTA_NAT_TYPE, NFT_NAT_DNAT);
+        batch_.put_be32(NFTA_NAT_FAMILY, ipv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+        batch_.put_be32(NFTA_NAT_REG_ADDR_MIN, kNftKey);
+        batch_.put_be32(NFTA_NAT_REG_ADDR_MAX, last);
+        batch_.put_be32(NFTA_NAT_REG_PROTO_MIN, kNftKey + words);
+        batch_.put_be32(NFTA_NAT_REG_PROTO_MAX, last + words);
+        // What iptables calls a shifted port map; nf_tables has no base port for it, so the base is port 0.
+        batch_.put_be32(NFTA_NAT_FLAGS, NF_NAT_RANGE_PROTO_OFFSET);
+    });
+}
+
 void NftRule::masquerade() {
     expression("masq", [] {});
 }
@@ -224,17 +249,32 @@ void NftTransaction::add_set(const NftSet& set) {
     batch_.put_text(NFTA_SET_NAME, set.name);
     auto [key_type, key_bytes] = packed(set.key);
     // NFT_SET_CONCAT is only for concatenations of ranges.
-    batch_.put_be32(NFTA_SET_FLAGS, (set.data.empty() ? 0 : NFT_SET_MAP) | (set.ranges ? NFT_SET_INTERVAL : 0));
+    uint32_t flags = set.data.empty() ? 0 : NFT_SET_MAP;
+    if (set.ranges != NftSet::Ranges::None) flags |= NFT_SET_INTERVAL;
+    if (set.ranges == NftSet::Ranges::Fields) flags |= NFT_SET_CONCAT;
+    batch_.put_be32(NFTA_SET_FLAGS, flags);
     batch_.put_be32(NFTA_SET_KEY_TYPE, key_type);
     batch_.put_be32(NFTA_SET_KEY_LEN, key_bytes);
     if (!set.data.empty()) {
         auto [data_type, data_bytes] = packed(set.data);
         batch_.put_be32(NFTA_SET_DATA_TYPE, data_type);
-        batch_.put_be32(NFTA_SET_DATA_LEN, data_bytes);
+        batch_.put_be32(NFTA_SET_DATA_LEN, data_bytes * (set.data_ranges ? 2 : 1));
+    }
+    if (set.ranges == NftSet::Ranges::Fields) {
+        size_t description = batch_.open_nest(NFTA_SET_DESC);
+        size_t fields = batch_.open_nest(NFTA_SET_DESC_CONCAT);
+        for (NftType type : set.key) {
+            size_t field = batch_.open_nest(NFTA_LIST_ELEM);
+            batch_.put_be32(NFTA_SET_FIELD_LEN, field_size(type));
+            batch_.close_nest(field);
+        }
+        batch_.close_nest(fields);
+        batch_.close_nest(description);
     }
     batch_.put_be32(NFTA_SET_ID, ++set_ids_);
     // For nft(8) only, which would print interface names backwards without it.
     if (set.key == std::vector{NftType::Interface}) batch_.put(NFTA_SET_USERDATA, kHostByteOrder);
+    if (set.data_ranges) batch_.put(NFTA_SET_USERDATA, kDataRanges);
 }
 
 void NftTransaction::add_chain(const std::string& name) {
@@ -281,6 +321,11 @@ void NftTransaction::change_elements(uint16_t message, uint16_t flags, const std
             size_t key = batch_.open_nest(NFTA_SET_ELEM_KEY);
             batch_.put(NFTA_DATA_VALUE, elements[i].key);
             batch_.close_nest(key);
+            if (!elements[i].key_end.empty()) {
+                size_t end = batch_.open_nest(NFTA_SET_ELEM_KEY_END);
+                batch_.put(NFTA_DATA_VALUE, elements[i].key_end);
+                batch_.close_nest(end);
+            }
             if (elements[i].range_end) batch_.put_be32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
             if (!elements[i].data.empty()) {
                 size_t data = batch_.open_nest(NFTA_SET_ELEM_DATA);
@@ -368,16 +413,16 @@ Flow read_flow(const os::NetlinkReply& reply) {
 }
 }  // namespace
 
-Result<void> forget_udp_flows(os::NetlinkSocket& socket, const std::vector<uint16_t>& host_ports) {
+Result<void> forget_udp_flows(os::NetlinkSocket& socket, const std::vector<PortRange>& host_ports) {
     if (host_ports.empty()) return {};
-    const std::set<uint16_t> wanted(host_ports.begin(), host_ports.end());
     os::NetlinkBatch list;
     list.begin(message_type(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET), NLM_F_DUMP, "list tracked flows");
     list.header(family_header(AF_UNSPEC));
     for (auto& reply : TRY(socket.dump(list))) {
         Flow flow = read_flow(reply);
         if (flow.protocol != IPPROTO_UDP) continue;
-        if (!wanted.contains(flow.destination_port)) continue;
+        auto is_meant = [&](const PortRange& range) { return range.first <= flow.destination_port && flow.destination_port <= range.last; };
+        if (std::none_of(host_ports.begin(), host_ports.end(), is_meant)) continue;
         os::NetlinkBatch remove;
         remove.begin(message_type(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE), NLM_F_ACK, "forget a tracked flow");
         remove.header(family_header(flow.family));

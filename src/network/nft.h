@@ -18,7 +18,10 @@ struct NftSet {
     std::string name;
     std::vector<NftType> key;
     std::vector<NftType> data;  ///< empty: a set; else a map
-    bool ranges = false;        ///< elements are ranges (see NftTransaction::range)
+    /// None: single keys. Keys: ranges of the whole key (see NftTransaction::range). Fields: each field of a concatenation is a range of
+    /// its own (Element::key_end), since kernel 5.6.
+    enum class Ranges { None, Keys, Fields } ranges = Ranges::None;
+    bool data_ranges = false;   ///< what the map returns is a range: all fields of its first, then all fields of its last value
 };
 
 /// Registers in units of four bytes: a concatenated key starts at kKey, what a map returns at kData.
@@ -50,6 +53,8 @@ public:
     NftRule& connection_established();                    ///< ct state established,related
     NftRule& connection_has_dnat();                       ///< ct status dnat
     void dnat(bool ipv6);                                 ///< to the address and port at kNftData
+    /// To the range at kNftKey (address, MIN, address, MAX: a map's data_ranges): port p becomes MIN + p mod (MAX - MIN + 1).
+    void dnat_shifted(bool ipv6);
     void masquerade();
     void accept();
     void drop();
@@ -83,6 +88,7 @@ public:
     struct Element {
         std::string key, data;   ///< each part padded to four bytes
         bool range_end = false;  ///< the first key after a range
+        std::string key_end;     ///< with Ranges::Fields: the last key, field by field
     };
     /// The two elements that make a subnet in a set of ranges.
     static std::vector<Element> range(const os::IpPrefix& subnet);
@@ -110,7 +116,11 @@ Result<std::vector<NftChain>> list_nft_chains(os::NetlinkSocket& socket);
 /// Whether any rule of that chain mentions `text` (an interface name) in its bytes.
 Result<bool> nft_chain_mentions(os::NetlinkSocket& socket, const NftChain& chain, std::string_view text);
 
+struct PortRange {
+    uint16_t first = 0, last = 0;
+};
+
 /// Forgets tracked UDP flows to these host ports, so that their next packet meets the new rules. Ports without a flow: no error.
-Result<void> forget_udp_flows(os::NetlinkSocket& socket, const std::vector<uint16_t>& host_ports);
+Result<void> forget_udp_flows(os::NetlinkSocket& socket, const std::vector<PortRange>& host_ports);
 
 }  // namespace proa::network

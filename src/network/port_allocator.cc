@@ -64,11 +64,30 @@ std::pair<uint16_t, uint16_t> ephemeral_range() {
 bool has_no_ipv6(int number) { return number == EAFNOSUPPORT || number == EADDRNOTAVAIL; }
 }  // namespace
 
-bool PortAllocator::is_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t port) const {
-    for (auto side = allocated_.lower_bound({protocol, port, {}});
-         side != allocated_.end() && side->protocol == protocol && side->port == port; side++)
-        if (side->ip.family() == ip.family() && (side->ip == ip || side->ip.is_unspecified() || ip.is_unspecified())) return true;
-    return false;
+std::optional<uint16_t> PortAllocator::first_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t first, uint16_t last) const {
+    std::optional<uint16_t> found;
+    for (auto& [side, ranges] : allocated_) {
+        auto& other = side.second;
+        if (side.first != protocol || other.family() != ip.family()) continue;
+        if (other != ip && !other.is_unspecified() && !ip.is_unspecified()) continue;
+        auto range = ranges.upper_bound(first);
+        if (range != ranges.begin() && std::prev(range)->second >= first) return first;
+        if (range != ranges.end() && range->first <= last && (!found || range->first < *found)) found = range->first;
+    }
+    return found;
+}
+
+void PortAllocator::cut_out(Ranges& ranges, uint16_t first, uint16_t last) {
+    while (true) {
+        auto range = ranges.upper_bound(last);
+        if (range == ranges.begin()) return;
+        range--;
+        auto [range_first, range_last] = *range;
+        if (range_last < first) return;
+        ranges.erase(range);
+        if (range_first < first) ranges[range_first] = static_cast<uint16_t>(first - 1);
+        if (range_last > last) ranges[static_cast<uint16_t>(last + 1)] = range_last;
+    }
 }
 
 BusyPorts BusyPorts::read() {
@@ -85,35 +104,47 @@ BusyPorts BusyPorts::read() {
                 if (fields[kState] != (protocol == Protocol::Tcp ? "0A" : "07")) continue;
                 auto sides = cut(fields[kLocal], ":");
                 auto port = sides ? parse_uint(sides->second, 16) : std::nullopt;
-                if (port) busy.locals_.insert({protocol, static_cast<uint16_t>(*port), sides->first.find_first_not_of('0') == std::string_view::npos, v6});
+                if (port) busy.ports_.insert({protocol, static_cast<uint16_t>(*port)});
             }
         }
     return busy;
 }
 
-bool BusyPorts::contains(Protocol protocol, const os::IpAddress& ip, uint16_t port) const {
-    const bool v6 = ip.is_v6();
-    if (locals_.contains({protocol, port, true, v6})) return true;
-    // Somebody on one address is in the way of all addresses; of another one perhaps not, but nobody misses that port.
-    return locals_.contains({protocol, port, false, v6});
+std::vector<uint16_t> BusyPorts::within(Protocol protocol, uint16_t first, uint16_t last) const {
+    std::vector<uint16_t> ports;
+    for (auto port = ports_.lower_bound({protocol, first}); port != ports_.end() && *port <= std::pair(protocol, last); port++) ports.push_back(port->second);
+    return ports;
 }
+
+namespace {
+/// Whether ports could be bound, without keeping them: of a range only those that somebody has, and the first for the address itself.
+Result<void> probe_ports(Protocol protocol, const os::IpAddress& ip, uint16_t first, uint16_t last, const BusyPorts& busy) {
+    TRY(bind_port(protocol, ip, first));
+    for (uint16_t port : busy.within(protocol, first, last)) TRY(bind_port(protocol, ip, port));
+    return {};
+}
+}  // namespace
 
 Result<std::vector<ReservedPort>> PortAllocator::try_port(const PortRequest& request, uint16_t port, const BusyPorts* busy) {
     std::vector<os::IpAddress> addresses;
     if (request.host_ip) addresses = {*request.host_ip};
     else addresses = {os::IpAddress::any4(), os::IpAddress::any6()};
     std::vector<ReservedPort> reserved;
+    const auto last = static_cast<uint16_t>(port + request.count - 1);
     for (auto& ip : addresses) {
-        if (is_allocated(request.protocol, ip, port))
-            return fail(ErrorKind::Internal, concat("Bind for ", ip.text(), ':', port, " failed: port is already allocated"),
-                        EADDRINUSE);
-        if (busy && busy->contains(request.protocol, ip, port)) return fail(bind_error(request.protocol, ip, port, EADDRINUSE));
-        auto socket = busy ? Result<os::Fd>(os::Fd()) : bind_port(request.protocol, ip, port);
+        if (auto taken = first_allocated(request.protocol, ip, port, last))
+            return fail(ErrorKind::Internal, concat("Bind for ", ip.text(), ':', *taken, " failed: port is already allocated"), EADDRINUSE);
+        auto bind = [&]() -> Result<os::Fd> {
+            if (!busy) return bind_port(request.protocol, ip, port);
+            TRY(probe_ports(request.protocol, ip, port, last, *busy));
+            return os::Fd();
+        };
+        auto socket = bind();
         if (!socket && !request.host_ip && ip.is_v6() && has_no_ipv6(socket.error().number())) continue;
         if (!socket) return fail(std::move(socket).error());
-        reserved.push_back({request.protocol, ip, port, request.container_port, std::move(*socket)});
+        reserved.push_back({request.protocol, ip, port, request.container_port, request.count, std::move(*socket)});
     }
-    for (auto& one : reserved) allocated_.insert({one.protocol, one.host_port, one.host_ip});
+    for (auto& one : reserved) allocated_[{one.protocol, one.host_ip}][port] = last;
     return reserved;
 }
 
@@ -134,6 +165,11 @@ Result<std::vector<ReservedPort>> PortAllocator::try_ephemeral(const PortRequest
 
 Result<std::vector<ReservedPort>> PortAllocator::reserve(const PortRequest& request, const BusyPorts* busy) {
     std::lock_guard lock(mutex_);
+    if (request.count > 1) {
+        if (!busy || request.first == 0 || request.first + request.count - 1 > 65535)
+            return fail(ErrorKind::InvalidArgument, concat("invalid port range: ", request.count, " from ", request.first, " on"));
+        return try_port(request, request.first, busy);
+    }
     if (request.first == 0) return try_ephemeral(request, busy);
     if (request.last != 0 && request.last < request.first)
         return fail(ErrorKind::InvalidArgument, concat("invalid port range ", request.first, '-', request.last));
@@ -145,14 +181,20 @@ Result<std::vector<ReservedPort>> PortAllocator::reserve(const PortRequest& requ
     return fail(ErrorKind::Internal, "all ports are allocated", EADDRINUSE);
 }
 
-void PortAllocator::restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port) {
+void PortAllocator::restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port, uint16_t count) {
     std::lock_guard lock(mutex_);
-    allocated_.insert({protocol, host_port, host_ip});
+    auto& ranges = allocated_[{protocol, host_ip}];
+    const auto last = static_cast<uint16_t>(host_port + count - 1);
+    cut_out(ranges, host_port, last);
+    ranges[host_port] = last;
 }
 
-void PortAllocator::release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port) {
+void PortAllocator::release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port, uint16_t count) {
     std::lock_guard lock(mutex_);
-    allocated_.erase({protocol, host_port, host_ip});
+    auto ranges = allocated_.find({protocol, host_ip});
+    if (ranges == allocated_.end()) return;
+    cut_out(ranges->second, host_port, static_cast<uint16_t>(host_port + count - 1));
+    if (ranges->second.empty()) allocated_.erase(ranges);
 }
 
 namespace {

@@ -16,20 +16,22 @@ struct PortRequest {
     uint16_t container_port = 0;
     std::optional<os::IpAddress> host_ip;  ///< nullopt: every address, IPv4 and IPv6 (two reservations of one number)
     uint16_t first = 0, last = 0;          ///< the range of host ports, `last` 0: only `first`; both 0: any ephemeral one
+    uint16_t count = 1;                    ///< so many ports from `first` on, all of them or none; only without sockets
 };
 
-/// One host port that is ours: other processes cannot bind it as long as the socket is open.
+/// A host port that is ours: other processes cannot bind it as long as the socket is open. Without sockets also a range.
 struct ReservedPort {
     Protocol protocol = Protocol::Tcp;
     os::IpAddress host_ip;
     uint16_t host_port = 0;
     uint16_t container_port = 0;
+    uint16_t count = 1;
     /// Bound, non-blocking, IPv6 ones IPV6_V6ONLY, TCP ones listening; none with BusyPorts. The container's shim holds it (and accepts on it where
     /// Publication::needs_proxy). Empty only for SCTP on a kernel that has no SCTP sockets.
     os::Fd socket;
 
     Publication publication(const os::IpAddress& container_ip) const {
-        return {protocol, host_ip, host_port, container_ip, container_port};
+        return {protocol, host_ip, host_port, container_ip, container_port, count};
     }
 };
 
@@ -37,16 +39,11 @@ struct ReservedPort {
 class BusyPorts {
 public:
     static BusyPorts read();
-    bool contains(Protocol protocol, const os::IpAddress& ip, uint16_t port) const;
+    /// Those of [first, last] that somebody has on any address.
+    std::vector<uint16_t> within(Protocol protocol, uint16_t first, uint16_t last) const;
 
 private:
-    struct Local {
-        Protocol protocol;
-        uint16_t port;
-        bool any, v6;
-        auto operator<=>(const Local&) const = default;
-    };
-    std::set<Local> locals_;
+    std::set<std::pair<Protocol, uint16_t>> ports_;
 };
 
 /// Host ports of one network namespace. Thread-safe. Memory only: restore() tells it after a restart what running containers'
@@ -59,23 +56,20 @@ public:
     /// With `busy` no sockets are made, for containers with very many ports: then only our rules hold them.
     Result<std::vector<ReservedPort>> reserve(const PortRequest& request, const BusyPorts* busy = nullptr);
 
-    void restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port);
+    void restore(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port, uint16_t count = 1);
     /// The caller has closed the sockets or their holder has ended. No error when it is free.
-    void release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port);
+    void release(Protocol protocol, const os::IpAddress& host_ip, uint16_t host_port, uint16_t count = 1);
 
 private:
-    struct Side {
-        Protocol protocol;
-        uint16_t port;
-        os::IpAddress ip;
-        auto operator<=>(const Side&) const = default;
-    };
-    bool is_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t port) const;
+    using Ranges = std::map<uint16_t, uint16_t>;  ///< first and last; disjoint
+    static void cut_out(Ranges& ranges, uint16_t first, uint16_t last);
+    /// The first port of [first, last] that is taken on `ip` or in its way.
+    std::optional<uint16_t> first_allocated(Protocol protocol, const os::IpAddress& ip, uint16_t first, uint16_t last) const;
     Result<std::vector<ReservedPort>> try_port(const PortRequest& request, uint16_t port, const BusyPorts* busy);
     Result<std::vector<ReservedPort>> try_ephemeral(const PortRequest& request, const BusyPorts* busy);
 
     std::mutex mutex_;
-    std::set<Side> allocated_;
+    std::map<std::pair<Protocol, os::IpAddress>, Ranges> allocated_;
     std::map<Protocol, uint16_t> previous_;  ///< last ephemeral one given out
 };
 

@@ -93,6 +93,39 @@ TEST_F(Ports, restored_ports_are_taken) {
               "Bind for 0.0.0.0:8100 failed: port is already allocated");
 }
 
+TEST_F(Ports, ranges_without_sockets_meet_only_who_is_in_the_way) {
+    auto busy = BusyPorts::read();
+    auto range = [&](std::string_view address, uint16_t first, uint16_t count, const BusyPorts& locals) {
+        return allocator_.reserve({.container_port = 80, .host_ip = ip(address), .first = first, .count = count}, &locals);
+    };
+    auto reserved = value(allocator_.reserve({.container_port = 10000, .first = 10000, .count = 50000}, &busy));
+    ASSERT_EQ(reserved.size(), 2u);
+    EXPECT_EQ(reserved[0].count, 50000);
+    EXPECT_FALSE(reserved[0].socket);
+    EXPECT_EQ(range("127.0.0.1", 9000, 1500, busy).error().message(), "Bind for 127.0.0.1:10000 failed: port is already allocated");
+    EXPECT_EQ(allocator_.reserve({.container_port = 80, .first = 59999}).error().message(), "Bind for 0.0.0.0:59999 failed: port is already allocated");
+    EXPECT_FALSE(range("0.0.0.0", 65000, 1000, busy)) << "beyond the last port";
+    // One port of it comes free, and somebody takes it.
+    allocator_.release(Protocol::Tcp, ip("0.0.0.0"), 20000);
+    auto other = listener("127.0.0.1", 20000);
+    ASSERT_TRUE(other);
+    EXPECT_EQ(range("0.0.0.0", 20000, 1, BusyPorts::read()).error().message().substr(0, 74),
+              "failed to bind host port 0.0.0.0:20000/tcp: address already in use (held b");
+    other.reset();
+    EXPECT_TRUE(range("0.0.0.0", 20000, 1, BusyPorts::read()));
+    allocator_.release(Protocol::Tcp, ip("0.0.0.0"), 10000, 50000);
+    allocator_.release(Protocol::Tcp, ip("::"), 10000, 50000);
+    auto another = listener("0.0.0.0", 45000);
+    EXPECT_EQ(range("0.0.0.0", 40000, 10000, BusyPorts::read()).error().message().substr(0, 42), "failed to bind host port 0.0.0.0:45000/tcp");
+    EXPECT_TRUE(range("::", 40000, 10000, BusyPorts::read())) << "a listener on IPv4 is not in the way of IPv6";
+    auto both = listener("::", 62000);
+    EXPECT_FALSE(range("127.0.0.1", 61000, 2000, BusyPorts::read())) << "one on :: may be in the way of IPv4";
+    EXPECT_EQ(range("203.0.113.9", 61000, 2, busy).error().message(), "failed to bind host port 203.0.113.9:61000/tcp: cannot assign requested address");
+    allocator_.restore(Protocol::Tcp, ip("0.0.0.0"), 100, 50);
+    EXPECT_FALSE(range("0.0.0.0", 149, 2, busy));
+    EXPECT_TRUE(range("0.0.0.0", 150, 2, busy));
+}
+
 TEST_F(Ports, sctp_is_reserved_with_or_without_sockets) {
     auto reserved = value(allocator_.reserve({.protocol = Protocol::Sctp, .container_port = 80, .host_ip = ip("0.0.0.0"), .first = 8200}));
     EXPECT_EQ(reserved.size(), 1u);

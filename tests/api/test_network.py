@@ -1,5 +1,7 @@
 """The default bridge, none, host, container: interfaces, ports, files."""
 import http.client
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -224,6 +226,72 @@ class TestPorts:
         assert len(shown) == 300 and shown["21299/tcp"][0]["HostPort"] == "21299"
         other = api.create("sleep", "9", ExposedPorts={"80/tcp": {}}, host={"PortBindings": {"80/tcp": [{"HostPort": "21050"}]}})
         assert "port is already allocated" in api.post(f"/containers/{other}/start").message
+
+    @pytest.mark.proa  # dockerd starts a process for each port
+    def test_fifty_thousand_ports(self, api, docker):
+        def elements():
+            return len(re.findall(r"tcp \. \d+-\d+ :", subprocess.run(["nft", "list", "table", "inet", "proa"], capture_output=True, text=True, check=True).stdout))
+
+        def create(first, last, shift=0, command=("sleep", "1000"), address=""):
+            ports = {f"{port}/tcp": [{"HostIp": address, "HostPort": str(port + shift)}] for port in range(first, last + 1)}
+            return api.create(*command, ExposedPorts={port: {} for port in ports}, host={"PortBindings": ports})
+        before = elements()
+        server = "for port in 10000 35000 59999; do httpd -p $port -h /www; done; sleep 1000"
+        container = create(10000, 59999, command=("sh", "-c", server))
+        api.start(container)
+        for port in (10000, 35000, 59999):
+            serving("127.0.0.1", port)
+        shown = api.inspect(container)["NetworkSettings"]["Ports"]
+        assert len(shown) == 50000 and shown["59999/tcp"] == [{"HostIp": "0.0.0.0", "HostPort": "59999"}]
+        assert len(api.inspect(container)["Config"]["ExposedPorts"]) == 50000
+        assert docker.output("ps", "--filter", f"id={container}", "--format", "{{.Ports}}").strip() == "0.0.0.0:10000-59999->10000-59999/tcp"
+        assert elements() == before + 1
+
+        # Whoever is in the way of a range, before or after it, is named.
+        other = create(100, 300, shift=59700)
+        refused = api.post(f"/containers/{other}/start")
+        assert refused.status == 500 and "Bind for 0.0.0.0:59800 failed: port is already allocated" in refused.message
+        with socket.socket() as blocker:
+            blocker.bind(("0.0.0.0", 60500))
+            blocker.listen()
+            taken = create(1000, 2000, shift=59000)
+            refused = api.post(f"/containers/{taken}/start")
+            assert f"failed to bind host port 0.0.0.0:60500/tcp: address already in use (held by {open('/proc/self/comm').read().strip()}, process {os.getpid()})" in refused.message
+        api.start(taken)
+
+        # One port of it goes, and all comes back with the daemon and with a restart.
+        assert api.post(f"/containers/{container}/update", {"PublishRemove": ["35000"]}).status == 200
+        with pytest.raises(OSError):
+            fetch("127.0.0.1", 35000, 1)
+        serving("127.0.0.1", 59999)
+        assert len([one for one in api.inspect(container)["NetworkSettings"]["Ports"].values() if one]) == 49999
+        third = api.run(*SERVE, ExposedPorts={"80/tcp": {}}, host={"PortBindings": {"80/tcp": [{"HostPort": "35000"}]}})
+        serving("127.0.0.1", 35000)
+        api.delete(f"/containers/{third}?force=1")
+        api.delete(f"/containers/{taken}?force=1")
+        api.delete(f"/containers/{other}?force=1")
+        api.post(f"/containers/{container}/restart?t=0")
+        serving("127.0.0.1", 10000)
+        api.delete(f"/containers/{container}?force=1")
+        assert elements() == before
+
+    @pytest.mark.proa
+    def test_ranges_with_other_numbers_inside(self, api):
+        def publish(first, last, shift, address=""):
+            ports = {f"{port}/tcp": [{"HostIp": address, "HostPort": str(port + shift)}] for port in range(first, last + 1)}
+            return api.run("sh", "-c", f"httpd -p {first + 1} -h /www; httpd -p {last} -h /www; sleep 1000", ExposedPorts={port: {} for port in ports},
+                           host={"PortBindings": ports})
+        for first, last, shift, address in ((2000, 2500, 18000, ""), (30000, 30500, -10000, "127.0.0.1"), (40001, 40999, -17001, "")):
+            container = publish(first, last, shift, address)
+            serving("127.0.0.1", first + 1 + shift)
+            serving("127.0.0.1", last + shift)
+            with pytest.raises(OSError):
+                fetch("127.0.0.1", last + shift + 1, 1)
+            api.delete(f"/containers/{container}?force=1")
+        ports = {f"{port}/tcp": [{"HostIp": "::1", "HostPort": str(port)}] for port in range(2000, 2500)}
+        container = api.create("sleep", "9", ExposedPorts={port: {} for port in ports}, host={"PortBindings": ports})
+        refused = api.post(f"/containers/{container}/start")
+        assert refused.status == 500 and "port 2000 on ::1 needs a forwarder of its own, and there is one for at most 100 published ports of a container" in refused.message
 
     def test_large_transfer(self, api):
         self.publish(api, [{"HostPort": "18089"}], ["sh", "-c", "head -c 20000000 /dev/zero > /www/big; httpd -f -p 80 -h /www"])

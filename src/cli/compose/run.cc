@@ -44,10 +44,10 @@ const Flag kFlags[] = {
 
 /// -p as a port of the service.
 Result<void> add_published(const std::string& text, compose::Service& service) {
-    docker::Set exposed;
+    docker::PortSet exposed;
     docker::PortMap bindings;
     TRY(add_published_port(text, exposed, bindings));
-    for (auto& [key, list] : bindings) {
+    for (auto& [key, list] : bindings.expanded()) {
         auto parts = *cut(key, "/");
         for (auto& binding : *list) {
             compose::ServicePort port;

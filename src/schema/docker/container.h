@@ -1,5 +1,6 @@
 #pragma once
 #include "codec/json/fields.h"
+#include "schema/docker/ports.h"
 
 // API: containers. Field order is the wire's; std::optional is null when unset.
 namespace proa::docker {
@@ -7,7 +8,7 @@ namespace proa::docker {
 using Strings = std::optional<std::vector<std::string>>;
 using StringMap = std::map<std::string, std::string>;
 using OptionalStringMap = std::optional<StringMap>;
-using Set = std::map<std::string, json::Value>;  ///< {"80/tcp":{}}
+using Set = std::map<std::string, json::Value>;  ///< {"/data":{}}
 using OptionalSet = std::optional<Set>;
 
 struct HealthConfig {
@@ -21,7 +22,7 @@ struct HealthConfig {
 struct ContainerConfig {
     std::string hostname, domainname, user;
     bool attach_stdin = false, attach_stdout = false, attach_stderr = false;
-    OptionalSet exposed_ports;
+    OptionalPortSet exposed_ports;
     bool tty = false, open_stdin = false, stdin_once = false;
     Strings env, cmd;
     std::optional<HealthConfig> healthcheck;
@@ -38,12 +39,6 @@ struct ContainerConfig {
     std::optional<int64_t> stop_timeout;
     std::vector<std::string> shell;
 };
-
-struct PortBinding {
-    std::string host_ip, host_port;
-    bool operator==(const PortBinding&) const = default;
-};
-using PortMap = std::map<std::string, std::optional<std::vector<PortBinding>>>;
 
 struct RestartPolicy {
     std::string name;
@@ -320,7 +315,6 @@ struct ExecInspect {
 
 PROA_JSON_DECLARE(proa::docker::HealthConfig)
 PROA_JSON_DECLARE(proa::docker::ContainerConfig)
-PROA_JSON_DECLARE(proa::docker::PortBinding)
 PROA_JSON_DECLARE(proa::docker::RestartPolicy)
 PROA_JSON_DECLARE(proa::docker::LogConfig)
 PROA_JSON_DECLARE(proa::docker::WeightDevice)

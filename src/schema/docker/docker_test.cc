@@ -12,7 +12,7 @@ TEST(DockerSchema, CreateRequestTakesConfigAtTheTopLevel) {
     EXPECT_EQ(request->config.image, "bb");
     EXPECT_TRUE(request->config.tty);
     EXPECT_EQ(request->host_config.resources.memory, 7340032);
-    EXPECT_EQ(request->host_config.port_bindings->at("80/tcp")->at(0).host_port, "8080");
+    EXPECT_EQ(request->host_config.port_bindings->find("80/tcp")->at(0).host_port, "8080");
     EXPECT_FALSE(request->host_config.init);
 }
 
