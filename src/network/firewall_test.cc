@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "network/port_allocator.h"
 #include "network/test_world.h"
+#include "os/file.h"
 
 namespace proa::network {
 namespace {
@@ -302,11 +303,29 @@ TEST_F(Firewalls, internal_networks_have_no_way_out_or_in) {
     EXPECT_EQ(ask(-1, "172.30.10.2", 80), "172.30.10.1");
 }
 
+/// Until no TCP connection of the namespace is open: all sockets listen (0A) or wait for stragglers (06). man: proc(5)
+void wait_for_closed_connections(int descriptor) {
+    bool open = true;
+    for (int i = 0; open && i < 2000; i++, ::usleep(5000))
+        value(run_inside(descriptor, [&]() -> Result<void> {
+            auto table = value(os::read_file("/proc/thread-self/net/tcp", 1 << 20));
+            auto lines = split(table, '\n');
+            open = std::any_of(lines.begin() + 1, lines.end(), [](auto& line) {
+                auto fields = split_fields(line);
+                return fields.size() > 3 && fields[3] != "0A" && fields[3] != "06";
+            });
+            return {};
+        }));
+}
+
 TEST_F(Firewalls, foreign_forwarding_is_dropped_when_asked) {
     auto stranger = value(ensure_bridge(host_, {.name = "tb2", .address = prefix("172.30.11.1/24")}));
     auto other = container(stranger, "172.30.11.2");
     Server server(space(other), "0.0.0.0", 80), world(outside(), "0.0.0.0", 90), inside(space(one_), "0.0.0.0", 80);
     EXPECT_EQ(ask(outside(), "172.30.11.2", 80), "10.9.0.2") << "not ours, not our business";
+    // A connection whose last packets the new rule drops would hold its namespace for minutes.
+    wait_for_closed_connections(outside());
+    wait_for_closed_connections(space(other));
     value(firewall_->drop_foreign_forwarding(true));
     value(publish(published("0.0.0.0", 8080, "172.30.9.2", 80)));
     EXPECT_EQ(ask(outside(), "172.30.11.2", 80), "silence");
