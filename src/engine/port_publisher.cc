@@ -93,6 +93,17 @@ os::IpAddress target_address(const os::IpAddress& host_ip, const PortTarget& tar
     return target.address;
 }
 
+/// The socket of a port for the container's shim: to be kept, or to accept on.
+void hold(const network::Publication& publication, os::Fd socket, PublishedPorts& out) {
+    if (!socket) return;
+    if (publication.needs_proxy() && publication.protocol == network::Protocol::Tcp) {
+        out.proxies.push_back(shim::PortProxy{-1, publication.container_ip.text(), publication.container_port});
+        out.proxied.push_back(std::move(socket));
+    } else {
+        out.held.push_back(std::move(socket));
+    }
+}
+
 }  // namespace
 
 Result<std::vector<docker::PortBinding>> PortPublisher::publish_one(const docker::PortRun& run, const docker::PortBinding& binding, const PortTarget& target,
@@ -115,13 +126,7 @@ Result<std::vector<docker::PortBinding>> PortPublisher::publish_one(const docker
             return fail(ErrorKind::Internal,
                         concat("port ", run.first, " on ", reserved.host_ip.text(), " needs a forwarder of its own, and there is one for at most ", kSocketsMax,
                                " published ports of a container: use an IPv4 address, or an IPv6 address other than ::1 and a network with IPv6"));
-        if (!reserved.socket) continue;
-        if (publication.needs_proxy() && reserved.protocol == network::Protocol::Tcp) {
-            out.proxies.push_back(shim::PortProxy{-1, container_ip.text(), reserved.container_port});
-            out.proxied.push_back(std::move(reserved.socket));
-        } else {
-            out.held.push_back(std::move(reserved.socket));
-        }
+        hold(publication, std::move(reserved.socket), out);
     }
     return shown;
 }
@@ -245,6 +250,40 @@ void PortPublisher::withdraw(const std::string& container_id) {
         if (!withdrawn) log::error(concat("ports of container ", container_id, " could not be withdrawn: ", withdrawn.error().message()));
     }
     give_back(publications);
+}
+
+Result<std::vector<network::Publication>> PortPublisher::hand_over(const std::string& from, const std::string& to, const PortTarget& target) {
+    std::lock_guard lock(mutex_);
+    auto found = by_container_.find(from);
+    if (found == by_container_.end()) return std::vector<network::Publication>();
+    auto moved = found->second;
+    for (auto& publication : moved) {
+        publication.container_ip = target_address(publication.host_ip, target);
+        if (publication.container_ip.is_none()) return fail(ErrorKind::Conflict, concat("the container has no address that ", publication.host_ip.text(), " could lead to"));
+    }
+    if (firewall_) TRY(firewall_->replace(found->second, moved));
+    by_container_.erase(found);
+    auto& all = by_container_[to];
+    all.insert(all.end(), moved.begin(), moved.end());
+    return moved;
+}
+
+PublishedPorts PortPublisher::hold_again(const std::vector<network::Publication>& publications) {
+    PublishedPorts out;
+    if (publications.size() > kSocketsMax) return out;
+    for (auto& publication : publications) {
+        if (publication.count > 1) continue;  // ranges have no sockets
+        network::PortRequest request{publication.protocol, publication.container_port, publication.host_ip, publication.host_port, 0};
+        ports_.release(publication.protocol, publication.host_ip, publication.host_port);
+        auto reserved = ports_.reserve(request);
+        if (!reserved) {
+            ports_.restore(publication.protocol, publication.host_ip, publication.host_port);
+            log::warn(concat("port ", publication.host_port, " is held by rules alone: ", reserved.error().message()));
+            continue;
+        }
+        for (auto& port : *reserved) hold(publication, std::move(port.socket), out);
+    }
+    return out;
 }
 
 Result<void> PortPublisher::move(const std::string& container_id, const PortTarget& target) {

@@ -41,6 +41,11 @@ public:
     Result<PublishedPorts> add(const container::Record& record, const docker::PortMap& wanted, const PortTarget& target);
     /// Withdraws some of a container's ports ("80/tcp", as the container has them) and says which host sides they had, as the shim knows them.
     Result<std::vector<std::string>> remove(const std::string& container_id, const std::vector<std::string>& ports);
+    /// All ports of one container lead into another one from now on, on the same host sides and in one step; what they are now. The sockets that
+    /// hold them stay where they are: close them, then hold_again().
+    Result<std::vector<network::Publication>> hand_over(const std::string& from, const std::string& to, const PortTarget& target);
+    /// Sockets for ports that are ours, after their holder has closed its own. What cannot be bound any more is held by the rules alone; the log says so.
+    PublishedPorts hold_again(const std::vector<network::Publication>& publications);
     /// The container's address has changed; its sockets stay.
     Result<void> move(const std::string& container_id, const PortTarget& target);
     /// Takes over what a running container of an earlier daemon has; the rules come with Networks::reconcile().

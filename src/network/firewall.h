@@ -79,7 +79,7 @@ public:
     /// left to the shim (Publication::needs_proxy) and are no error.
     Result<void> publish(std::span<const Publication> publications);
     Result<void> unpublish(std::span<const Publication> publications);  ///< unknown ones are no error
-    /// Both at one moment.
+    /// Both at one moment: a new connection to a host side of both meets the one or the other. Connections go on.
     Result<void> replace(std::span<const Publication> gone, std::span<const Publication> fresh);
 
     /// Removes the table and forgets everything (uninstall, tests).

@@ -218,6 +218,50 @@ class TestPorts:
         api.post(f"/containers/{container}/restart?t=0")
         serving("127.0.0.1", 18096)
 
+    @pytest.mark.proa
+    def test_another_container_takes_over(self, api, network):
+        """`TakeOver` of update, an extension: ports and aliases go to another container and back, and stay its own over a restart."""
+        name = network()
+        server = ["sh", "-c", "hostname > /www/index.html; exec httpd -f -p 80 -h /www"]
+        def make(**more):
+            config = {"ExposedPorts": {"80/tcp": {}}, "NetworkingConfig": {"EndpointsConfig": {name: {"Aliases": more.pop("aliases", [])}}}, **more}
+            return api.run(*server, **{**config, "host": {"NetworkMode": name, **config.get("host", {})}})
+        first = make(Hostname="one", aliases=["web"], host={"PortBindings": {"80/tcp": [{"HostPort": "18099"}]}})
+        second = make(Hostname="two")
+        wait_until(lambda: api.execute(second, "wget", "-q", "-O", "-", "http://127.0.0.1/")[0] == 0)
+        asker = make(Hostname="ask")
+        address = lambda container: api.inspect(container)["NetworkSettings"]["Networks"][name]["IPAddress"]
+        found = lambda: api.execute(asker, "nslookup", "web")[1]
+
+        def says():
+            """What the port answers, once it does."""
+            def ask():
+                try:
+                    return fetch("127.0.0.1", 18099)
+                except OSError:
+                    return b""
+            return wait_until(ask, what="port 18099 to answer").strip().decode()
+
+        assert says() == "one" and address(first) in found()
+        shown = api.inspect(first)["NetworkSettings"]["Ports"]["80/tcp"]
+        assert api.post(f"/containers/{second}/update", {"TakeOver": {"Container": first, "Aliases": {name: ["web"]}}}).status == 200
+        assert says() == "two" and address(second) in found() and address(first) not in found()
+        assert api.inspect(second)["NetworkSettings"]["Ports"]["80/tcp"] == shown and not api.inspect(first)["HostConfig"]["PortBindings"]
+        api.delete(f"/containers/{first}?force=1")
+        with socket.socket() as other, pytest.raises(OSError):
+            other.bind(("127.0.0.1", 18099))
+        api.post(f"/containers/{second}/restart?t=0")
+        assert says() == "two"
+        # From one that does not run: its ports are published anew.
+        third = make(Hostname="three")
+        wait_until(lambda: api.execute(third, "wget", "-q", "-O", "-", "http://127.0.0.1/")[0] == 0)
+        api.post(f"/containers/{second}/kill")
+        api.wait(second)
+        assert api.post(f"/containers/{third}/update", {"TakeOver": {"Container": second, "Aliases": {name: ["web"]}}}).status == 200
+        assert says() == "three"
+        assert api.post(f"/containers/{second}/update", {"TakeOver": {"Container": third}}).status == 409
+        assert api.post(f"/containers/{third}/update", {"TakeOver": {"Container": "nobody"}}).status == 404
+
     def test_three_hundred_ports(self, api):
         ports = {f"{port}/tcp": [{"HostPort": str(port)}] for port in range(21000, 21300)}
         container = api.run("httpd", "-f", "-p", "21299", "-h", "/www", ExposedPorts={port: {} for port in ports}, host={"PortBindings": ports})
