@@ -42,7 +42,7 @@ proa_module(engine USES archive build container volume shim runtime seccomp stor
 proa_module(distribution USES registry store http schema codec codec/json os base LIBRARIES ${CMAKE_DL_LIBS})
 proa_module(api USES engine http)
 proa_module(client USES http schema codec/json os base)
-proa_module(compose USES client schema codec/yaml codec codec/json os base)
+proa_module(compose USES client dockerfile schema codec/yaml codec codec/json os base)
 proa_module(cli USES compose dockerfile client registry schema codec codec/json os base LIBRARIES PkgConfig::ZLIB)
 
 # bin/: the mains. The shim and the resolver are the static, exception-free build of base, os, cgroup, runtime, shim and resolver.

@@ -350,6 +350,19 @@ bool confirm(std::string_view warning) {
     return word == "y" || word == "Y";
 }
 
+namespace {
+/// The plugin that config.json's `aliases` put in the place of a command; "" for none. Docker allows that for `builder` alone.
+Result<std::string> alias_of(Session& session, std::string_view command) {
+    for (auto& alias : session.config().content["aliases"].as_object()) {
+        if (alias.name != "builder") return fail(ErrorKind::InvalidArgument, concat("not allowed to alias ", quote(alias.name), " (allowed: \"builder\")"));
+        if (find_group(alias.value.as_string()) || find_command("", alias.value.as_string()))
+            return fail(ErrorKind::InvalidArgument, concat("not allowed to alias with builtin ", quote(alias.value.as_string()), " as target"));
+        if (command == alias.name) return alias.value.as_string();
+    }
+    return std::string();
+}
+}  // namespace
+
 int run_program(const std::string& program, const std::vector<std::string>& arguments) {
     FlagSet globals(kGlobalFlags);
     auto parsed = globals.parse(arguments, false);
@@ -373,6 +386,18 @@ int run_program(const std::string& program, const std::vector<std::string>& argu
         return 0;
     }
     if (rest[0] == "help") return run_help(session, rest.subspan(1));
+    auto alias = alias_of(session, rest[0]);
+    if (!alias) {
+        put_error_line(alias.error().message());
+        return 1;
+    }
+    if (auto& target = *alias; !target.empty()) {
+        auto plugin = find_plugin(session, target);
+        if (plugin.empty()) return unknown_command(program, program, target, false);
+        std::vector<std::string> words = arguments;
+        words[arguments.size() - rest.size()] = target;
+        return run_plugin(session, plugin, words);
+    }
     if (auto* group = find_group(rest[0])) return run_group(session, *group, rest.subspan(1));
     if (auto* command = find_command("", rest[0])) return run_command(session, concat(program, ' ', rest[0]), *command, rest.subspan(1));
     if (rest[0] == "__complete") return complete_words(session, rest.subspan(1), kGlobalFlags);

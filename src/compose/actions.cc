@@ -79,7 +79,7 @@ Result<std::string> recreate_container(Work& work, const Project& project, const
     std::string name = traits.name, subject = subject_of(name);
     working(work.report, subject, "Recreate");
     auto replaced = [&]() -> Result<std::string> {
-        traits.replaces = service.container_name.empty() ? concat(service.name, '-', old.number) : service.container_name;
+        traits.replaces = service.container_name.empty() ? concat(service.name, project.separator, old.number) : service.container_name;
         traits.first_name = concat(old.id.substr(0, 12), '_', name);
         std::string id = TRY(create_container(work, project, service, traits, find));
         auto engine = TRY(work.engines.take());

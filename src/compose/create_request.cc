@@ -209,7 +209,7 @@ docker::Strings links_of(const Project& project, const Service& service, const F
         auto parts = cut(link, ":");
         std::string target(parts ? parts->first : link), alias(parts ? parts->second : link);
         for (auto* container : find(target))
-            for (auto& name : {alias, concat(target, '-', container->number), concat(project.name, '-', target, '-', container->number)})
+            for (auto& name : {alias, concat(target, project.separator, container->number), concat(project.name, project.separator, target, project.separator, container->number)})
                 links.push_back(concat(container->name, ':', name));
     }
     for (auto& link : service.external_links) links.push_back(link.find(':') == link.npos ? concat(link, ':', link) : link);
@@ -233,7 +233,7 @@ std::vector<std::string> security_options(const Service& service, docker::HostCo
 }  // namespace
 
 std::string container_name(const Project& project, const Service& service, int64_t number) {
-    return service.container_name.empty() ? concat(project.name, '-', service.name, '-', number) : service.container_name;
+    return service.container_name.empty() ? concat(project.name, project.separator, service.name, project.separator, number) : service.container_name;
 }
 
 std::vector<std::pair<std::string, docker::EndpointSettings>> endpoints(const Project& project, const Service& service, const ContainerTraits& traits,
@@ -247,9 +247,10 @@ std::vector<std::pair<std::string, docker::EndpointSettings>> endpoints(const Pr
         if (network == project.networks.end()) continue;
         docker::EndpointSettings endpoint;
         std::vector<std::string> aliases{traits.name};
-        if (traits.service_aliases) aliases.push_back(service.name);
+        if (traits.hidden) aliases.clear();
+        else if (traits.service_aliases) aliases.push_back(service.name);
         if (auto& settings = service.networks.at(key)) {
-            if (traits.service_aliases) aliases.insert(aliases.end(), settings->aliases.begin(), settings->aliases.end());
+            if (traits.service_aliases && !traits.hidden) aliases.insert(aliases.end(), settings->aliases.begin(), settings->aliases.end());
             endpoint.ipam_config = docker::EndpointIpamConfig{settings->ipv4_address, settings->ipv6_address, settings->link_local_ips};
             endpoint.mac_address = settings->mac_address;
             endpoint.gw_priority = settings->gw_priority;
@@ -293,6 +294,7 @@ Result<docker::CreateRequest> create_request(const Project& project, const Servi
 
     auto& host = request.host_config;
     add_ports(service, config.exposed_ports, host.port_bindings);
+    if (traits.hidden) host.port_bindings.reset();
     auto attached = endpoints(project, service, traits, find);
     host.network_mode = TRY(shared_namespace(service.network_mode, find, "network"));
     if (service.network_mode.empty()) host.network_mode = attached.empty() ? "none" : attached.front().first;

@@ -15,6 +15,7 @@ struct ContainerTraits {
     bool one_off = false;
     std::string slug;             ///< of a one-off container
     bool service_aliases = true;  ///< the service's name and aliases lead to it, not only its own name
+    bool hidden = false;          ///< no names on its networks and no published ports: it will take over another one's
     bool attach_input = false;
     bool auto_remove = false;
     std::string image_id;       ///< of the service's image now

@@ -19,6 +19,6 @@ bool has_profile(const Service& service, const std::vector<std::string>& profile
     return false;
 }
 
-std::string image_name(const Project& project, const Service& service) { return service.image.empty() ? project.name + "-" + service.name : service.image; }
+std::string image_name(const Project& project, const Service& service) { return service.image.empty() ? project.name + project.separator + service.name : service.image; }
 
 }  // namespace proa::compose

@@ -107,7 +107,9 @@ struct WatchTrigger {
     std::string action;  ///< sync, rebuild, restart, sync+restart, sync+exec
     std::string target;
     ServiceHook exec;
-    std::vector<std::string> ignore;
+    std::vector<std::string> ignore;   ///< patterns of .dockerignore files, from `path`
+    std::vector<std::string> include;  ///< the same; empty: all
+    bool initial_sync = false;         ///< all that is there is synchronised before the first change
     Extensions extensions;
 };
 struct DevelopConfig {
@@ -416,6 +418,7 @@ struct Warning {
 
 struct Project {
     std::string name;
+    std::string separator = "-";                       ///< between the parts of names that are made up; "_" with --compatibility
     std::string working_dir;                           ///< absolute
     std::map<std::string, Service> services;           ///< enabled ones
     std::map<std::string, Service> disabled_services;  ///< whose profiles are not active, or that nobody selected

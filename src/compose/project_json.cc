@@ -31,7 +31,8 @@ PROA_JSON_TABLE(proa::compose::ServiceHook, "ServiceHook", field<&T::command>("c
                 field<&T::environment>("environment", kOmitEmpty), field<&T::extensions>("#extensions", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::compose::WatchTrigger, "Trigger", field<&T::path>("path"), field<&T::action>("action"), field<&T::target>("target", kOmitEmpty),
-                field<&T::exec>("exec"), field<&T::ignore>("ignore", kOmitEmpty), field<&T::extensions>("#extensions", kOmitEmpty))
+                field<&T::exec>("exec"), field<&T::ignore>("ignore", kOmitEmpty), field<&T::include>("include", kOmitEmpty),
+                field<&T::initial_sync>("initial_sync", kOmitEmpty), field<&T::extensions>("#extensions", kOmitEmpty))
 
 PROA_JSON_TABLE(proa::compose::DevelopConfig, "DevelopConfig", field<&T::watch>("watch", kOmitEmpty), field<&T::extensions>("#extensions", kOmitEmpty))
 

@@ -85,7 +85,8 @@ constexpr Shape kHooks{.types = "array", .items = &kHook};
 
 constexpr Words kActions = {"rebuild", "sync", "restart", "sync+restart", "sync+exec"};
 constexpr Shape kAction{.types = "string", .allowed = kActions};
-constexpr Field kWatchFields[] = {{"ignore", &kTexts}, {"path", &kText}, {"action", &kAction}, {"target", &kText}, {"exec", &kHook}};
+constexpr Field kWatchFields[] = {{"ignore", &kTextOrTexts}, {"include", &kTextOrTexts}, {"initial_sync", &kBooleanOrText}, {"path", &kText},
+                                  {"action", &kAction},      {"target", &kText},         {"exec", &kHook}};
 constexpr Words kWatchRequired = {"path", "action"};
 constexpr Shape kWatch{.types = "object", .fields = kWatchFields, .closed = true, .extensions = true, .required = kWatchRequired};
 constexpr Shape kWatches{.types = "array", .items = &kWatch};

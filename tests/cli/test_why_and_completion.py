@@ -155,6 +155,30 @@ def test_plugins(proa, client_environment, tmp_path):
     assert "unknown command" in subprocess.run([proa.program, "nonsense"], env=client_environment, capture_output=True, text=True).stderr
 
 
+def test_an_alias_leads_to_a_plugin(proa, tmp_path):
+    """config.json's `aliases`, as `docker buildx install` writes them."""
+    directory = tmp_path / "cli-plugins"
+    directory.mkdir()
+    (directory / "docker-mine").write_text("#!/bin/sh\necho \"plugin: $*\"\n")
+    (directory / "docker-mine").chmod(0o755)
+    environment = {"DOCKER_CONFIG": str(tmp_path)}
+
+    def alias(**names):
+        (tmp_path / "config.json").write_text(json.dumps({"aliases": names}))
+
+    def refused(*words):
+        return subprocess.run([proa.program, *words], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+
+    alias(builder="mine")
+    assert proa("builder", "prune", "--force", env=environment) == "plugin: mine prune --force\n"
+    alias(builder="gone")
+    assert refused("builder").returncode == 1 and "unknown command" in refused("builder").stderr
+    alias(ps="mine")
+    assert 'not allowed to alias "ps"' in refused("ps").stderr and refused("ps").returncode == 1
+    alias(builder="run")
+    assert 'not allowed to alias with builtin "run" as target' in refused("ps").stderr
+
+
 def test_the_api_socket_is_given(proa, api, engine, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"example.org": {"auth": "dTpw"}}}))
     out = proa("run", "--rm", "--use-api-socket", "busybox", "sh", "-c", "test -S /var/run/docker.sock && echo socket; cat $DOCKER_CONFIG/config.json; stat -c %a $DOCKER_CONFIG/config.json", env={"DOCKER_CONFIG": str(tmp_path)})

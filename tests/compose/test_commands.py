@@ -178,3 +178,42 @@ def test_wrong_words_answer_as_docker_compose(project):
     assert "requires at least 2 arg(s), only received 1" in project("exec", "one", check=1).stderr
     assert "no such service: nope" in project("up", "-d", "nope", check=1).stderr
     assert "--force-recreate and --no-recreate are incompatible" in project("up", "-d", "--force-recreate", "--no-recreate", check=1).stderr
+
+
+def test_commit(up, api):
+    up("exec", "-T", "--index", "2", "one", "sh", "-c", "echo kept > /kept")
+    identity = up("commit", "--index", "2", "-a", "me", "-m", "why", "-c", "ENV A=b", "--pause=false", "one", "prt-kept:1").stdout.strip()
+    image = api.get("/images/prt-kept:1/json").json()
+    assert image["Id"] == identity and image["Author"] == "me" and image["Comment"] == "why" and "A=b" in image["Config"]["Env"]
+    up("stop", "-t", "0", "two")
+    assert up("commit", "two").stdout.startswith("sha256:")
+    assert 'service "one" is not running container #7' in up("commit", "--index", "7", "one", check=1).stderr
+
+
+def test_names_of_old_with_compatibility(project, names, api):
+    (project.folder / "Dockerfile").write_text("FROM busybox\nCMD [\"sleep\", \"1000\"]\n")
+    project.write("services:\n  one: {build: ., stop_signal: SIGKILL, deploy: {replicas: 2}}\n")
+    project("--compatibility", "up", "-d")
+    assert set(names()) == {"prt_one_1", "prt_one_2"} and api.get("/images/prt_one/json").status == 200
+    before = {each["Id"] for each in api.get("/containers/json").json()}
+    project("up", "-d", env={"COMPOSE_COMPATIBILITY": "true"})
+    assert {each["Id"] for each in api.get("/containers/json").json()} == before
+    assert project("--compatibility", "run", "-d", "one", "sleep", "1000").returncode == 0
+    assert any(name.startswith("prt_one_run_") for name in names())
+    project("--compatibility", "down", "-t", "0", "--rmi", "local", "--remove-orphans")
+    assert names() == {} and api.get("/images/prt_one/json").status == 404
+
+
+def test_an_image_as_a_volume(project):
+    text = """
+services:
+  one:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    volumes: [{type: image, source: busybox, target: /whole}, {type: image, source: busybox, target: /part, image: {subpath: www}}]
+"""
+    project.write(text)("up", "-d")
+    assert project("exec", "-T", "one", "sh", "-c", "cat /whole/www/index.html /part/index.html").stdout == "it works\n" * 2
+    assert project("exec", "-T", "one", "touch", "/part/file", check=None).returncode == 1
+    assert project("plan").stdout.endswith("Nothing to do.\n")

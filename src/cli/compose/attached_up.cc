@@ -24,7 +24,7 @@ namespace proa::cli {
 namespace {
 /// "web-1" of "app-web-1"; a name of the user's own stays.
 std::string shown_name(const compose::Project& project, const compose::ProjectContainer& container) {
-    return std::string(trim_prefix(container.name, project.name + "-"));
+    return std::string(trim_prefix(container.name, project.name + project.separator));
 }
 
 /// All that an attached `up` shows: the outputs by threads, and in the main thread the engine's events and the user's signals.
@@ -58,6 +58,7 @@ public:
             (void)os::write_all(started.get(), std::string_view("\1\0\0\0\0\0\0\0", 8));
         });
         watch(started.get());
+        end_watcher();
         starter.join();
         if (failure && !stopping_) {
             // What has started runs on, as docker leaves it; the threads that still read from it end with the process.
@@ -67,6 +68,7 @@ public:
         for (auto& thread : threads_) thread.join();
         ::shutdown(events_->fd(), SHUT_RDWR);
         events_reader_.join();
+        if (watcher_left_) std::_Exit(code_);
         return code_;
     }
 
@@ -99,7 +101,7 @@ private:
     /// Until nothing is left to wait for.
     void watch(int started) {
         pollfd ends[] = {{events_waiting_.get(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}, {started, POLLIN, 0}};
-        while (!live_.empty()) {
+        while (!live_.empty() || (options_.watcher && !stopping_)) {
             if (::poll(ends, 3, -1) < 0 && errno != EINTR) return;
             if (ends[1].revents != 0)
                 if (auto signal = signals_.next(); signal && (*signal == SIGINT || *signal == SIGTERM)) interrupted();
@@ -107,6 +109,7 @@ private:
                 ends[2].fd = -1;
                 if (start_failed_ && !stopping_) return;
                 forget_what_never_ran();
+                start_watcher();
             }
             if (ends[0].revents != 0 && !take_events()) return;
         }
@@ -119,6 +122,20 @@ private:
         if (!now) return;
         for (auto& container : *now)
             if (container.state == "created") live_.erase(container.id);
+    }
+
+    void start_watcher() {
+        if (!options_.watcher || stopping_) return;
+        watcher_thread_ = std::thread([this] {
+            if (auto watched = options_.watcher->run(watcher_stop_.get()); !watched) put_error_line(concat("watch: ", watched.error().message()));
+        });
+    }
+    /// One that is at work is not waited for: a build may take long, and the engine ends it with the connection.
+    void end_watcher() {
+        if (!watcher_thread_.joinable()) return;
+        os::signal_eventfd(watcher_stop_.get());
+        if (options_.watcher->busy()) watcher_thread_.detach(), watcher_left_ = true;
+        else watcher_thread_.join();
     }
 
     /// The reader's thread: a stream cannot be polled, bytes of it may wait in a buffer.
@@ -152,9 +169,12 @@ private:
     }
 
     void take(const json::Value& event) {
-        auto container = std::find_if(containers_.begin(), containers_.end(), [&](auto& each) { return each.id == event["Actor"]["ID"].as_string(); });
-        if (container == containers_.end()) return;
         const std::string& action = event["Action"].as_string();
+        auto container = std::find_if(containers_.begin(), containers_.end(), [&](auto& each) { return each.id == event["Actor"]["ID"].as_string(); });
+        if (container == containers_.end()) {
+            if (options_.watcher && action == "start" && !stopping_) adopt(event["Actor"]);
+            return;
+        }
         if (action == "start") {
             bool again = ended_.erase(container->id) > 0;
             live_.insert(container->id);
@@ -163,7 +183,22 @@ private:
             died(*container, parse_int(event["Actor"]["Attributes"]["exitCode"].as_string()).value_or(0));
         } else if (action == "destroy") {
             live_.erase(container->id);
+            gone_.insert(container->id);
         }
+    }
+
+    /// A container that a rebuild has made.
+    void adopt(const json::Value& actor) {
+        auto& labels = actor["Attributes"];
+        compose::ProjectContainer container;
+        container.id = actor["ID"].as_string();
+        container.name = labels["name"].as_string();
+        container.service = labels[compose::kServiceLabel].as_string();
+        container.number = parse_int(labels[compose::kNumberLabel].as_string()).value_or(0);
+        container.state = "running";
+        live_.insert(container.id);
+        containers_.push_back(container);
+        if (shown(container)) follow_again(container);
     }
 
     void died(const compose::ProjectContainer& container, int64_t code) {
@@ -199,16 +234,18 @@ private:
     /// In a thread of its own, so that a second Ctrl-C is heard.
     void stop_all(bool kill) {
         stopping_ = true;
-        threads_.emplace_back([this, kill] {
-            if (kill) (void)compose::run_parallel(containers_.size(), 0, [&](size_t index) { return compose::kill_container(work_, containers_[index], "SIGKILL"); });
-            else (void)compose::stop_containers(work_, &project_, containers_);
+        std::vector<compose::ProjectContainer> containers = containers_;
+        std::erase_if(containers, [this](auto& each) { return gone_.contains(each.id); });
+        threads_.emplace_back([this, kill, containers = std::move(containers)] {
+            if (kill) (void)compose::run_parallel(containers.size(), 0, [&](size_t index) { return compose::kill_container(work_, containers[index], "SIGKILL"); });
+            else (void)compose::stop_containers(work_, &project_, containers);
         });
     }
 
     ProjectSession& session_;
     compose::Work& work_;
     const compose::Project& project_;
-    const std::vector<compose::ProjectContainer>& containers_;
+    std::vector<compose::ProjectContainer> containers_;
     const AttachedOptions& options_;
     LogPrinter printer_;
     SignalWatch signals_;
@@ -219,9 +256,11 @@ private:
     bool events_ended_ = false;
     std::thread events_reader_;
     std::vector<std::thread> threads_;
-    std::set<std::string> live_, ended_;
+    std::set<std::string> live_, ended_, gone_;
+    os::Fd watcher_stop_{::eventfd(0, EFD_CLOEXEC)};
+    std::thread watcher_thread_;
     std::atomic<bool> start_failed_ = false;
-    bool stopping_ = false, code_taken_ = false;
+    bool stopping_ = false, code_taken_ = false, watcher_left_ = false;
     int code_ = 0;
 };
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
 #include "cli/compose/log_printer.h"
-#include "cli/compose/project_session.h"
+#include "cli/compose/watcher.h"
 
 namespace proa::cli {
 
@@ -9,6 +9,7 @@ struct AttachedOptions {
     bool abort_on_exit = false, abort_on_failure = false;
     std::string exit_code_from;         ///< service; implies abort_on_exit
     LogStyle style;
+    Watcher* watcher = nullptr;         ///< --watch: runs beside until the user ends it, whether containers end or not
 };
 /// Attaches to the containers, has them started by `start`, shows what they say until all have ended, one has and the options say that this
 /// ends all, or the user presses Ctrl-C: then the project is stopped, and killed at the second Ctrl-C. The exit code.

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "cli/compose/commands.h"
 
-// Commands that hand over to the same command for one container: exec, attach, stats, cp, export.
+// Commands that hand over to the same command for one container: exec, attach, stats, cp, commit, export.
 namespace proa::cli {
 
 namespace {
@@ -36,6 +36,13 @@ const Flag kCopyFlags[] = {
     {"archive", 'a', FlagType::Bool, "Archive mode (copy all uid/gid information)"},
     {"follow-link", 'L', FlagType::Bool, "Always follow symbol link in SRC_PATH"},
     {"index", 0, FlagType::Int, "Index of the container if service has multiple replicas"},
+};
+const Flag kCommitFlags[] = {
+    {"author", 'a', FlagType::String, "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"},
+    {"change", 'c', FlagType::List, "Apply Dockerfile instruction to the created image"},
+    {"index", 0, FlagType::Int, "index of the container if service has multiple replicas."},
+    {"message", 'm', FlagType::String, "Commit message"},
+    {"pause", 'p', FlagType::Bool, "Pause container during commit", "(default true)", "true"},
 };
 const Flag kExportFlags[] = {
     {"index", 0, FlagType::Int, "index of the container if service has multiple replicas."},
@@ -123,6 +130,21 @@ Result<int> copy(Invocation& call) {
     return 0;
 }
 
+Result<int> commit(Invocation& call) {
+    auto& flags = call.flags;
+    ProjectSession session(call);
+    auto target = TRY(session.target());
+    TRY(session.work());  // refuses --dry-run
+    auto container = TRY(choose_container(session, target, call.arguments[0], flags.integer("index"), true));
+    std::vector<std::string> words{concat("--pause=", flags.is("pause"))};
+    for (auto name : {"author", "message"})
+        if (flags.changed(name)) words.push_back(concat("--", std::string_view(name), '=', flags.text(name)));
+    for (auto& change : flags.list("change")) words.push_back(concat("--change=", change));
+    words.push_back(container.id);
+    words.insert(words.end(), call.arguments.begin() + 1, call.arguments.end());
+    return run_command_words(call, kCommit, words);
+}
+
 Result<int> export_container(Invocation& call) {
     ProjectSession session(call);
     auto target = TRY(session.target());
@@ -139,6 +161,7 @@ const Command kComposeAttach = {"[OPTIONS] SERVICE", "Attach local standard inpu
 const Command kComposeStats = {"[OPTIONS] [SERVICE]", "Display a live stream of container(s) resource usage statistics", kStatsFlags, at_most(1), stats};
 const Command kComposeCopy = {"[OPTIONS] SERVICE:SRC_PATH DEST_PATH|-\n\tdocker compose cp [OPTIONS] SRC_PATH|- SERVICE:DEST_PATH",
                               "Copy files/folders between a service container and the local filesystem", kCopyFlags, exactly(2), copy};
+const Command kComposeCommit = {"[OPTIONS] SERVICE [REPOSITORY[:TAG]]", "Create a new image from a service container's changes", kCommitFlags, {1, 2}, commit};
 const Command kComposeExport = {"[OPTIONS] SERVICE", "Export a service container's filesystem as a tar archive", kExportFlags, exactly(1), export_container};
 
 }  // namespace proa::cli

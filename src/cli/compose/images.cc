@@ -153,6 +153,28 @@ Result<void> build_service(ProjectSession& session, const compose::Project& proj
     return {};
 }
 
+namespace {
+/// Images that services mount (`type: image`) and that nobody has yet: as services that only have an image.
+Result<std::vector<compose::Service>> mounted_images(ProjectSession& session, const compose::Project& project, const compose::Observed& observed, const std::set<std::string>& coming) {
+    std::map<std::string, std::string> wanted;  // to the service that mounts it
+    for (auto& [name, service] : project.services)
+        for (auto& volume : service.volumes)
+            if (volume.type == "image" && !observed.images.contains(volume.source) && !coming.contains(volume.source)) wanted.emplace(volume.source, name);
+    std::vector<compose::Service> missing;
+    if (wanted.empty()) return missing;
+    std::set<std::string> names;
+    for (auto& [image, service] : wanted) names.insert(image);
+    auto there = TRY(compose::observe_images(session.engines(), names));
+    for (auto& [image, service] : wanted) {
+        if (there.contains(image)) continue;
+        missing.emplace_back();
+        missing.back().name = service;
+        missing.back().image = image;
+    }
+    return missing;
+}
+}  // namespace
+
 Result<void> ensure_images(ProjectSession& session, const compose::Project& project, const ImagePolicy& policy, compose::Observed& observed) {
     std::vector<const compose::Service*> pulls, builds;
     std::set<std::string> pulled_names, changed;
@@ -167,7 +189,9 @@ Result<void> ensure_images(ProjectSession& session, const compose::Project& proj
             builds.push_back(&service);
         } else if (pulled_names.insert(image).second) pulls.push_back(&service);
     }
-    if (changed.empty()) return {};
+    auto mounted = policy.pull == "never" ? std::vector<compose::Service>() : TRY(mounted_images(session, project, observed, changed));
+    for (auto& each : mounted) pulls.push_back(&each);
+    if (changed.empty() && pulls.empty()) return {};
     TRY(compose::run_parallel(pulls.size(), 0, [&](size_t index) { return pull_service(session, project, *pulls[index], policy.quiet_pull); }));
     auto graph = build_graph(builds);
     BuildChoices choices;

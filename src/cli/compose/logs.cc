@@ -24,7 +24,9 @@ const Flag kFlags[] = {
     {"until", 0, FlagType::String, "Show logs before a timestamp (e.g. 2013-01-02T13:23:37Z) or relative (e.g. 42m for 42 minutes)"},
 };
 
-std::string shown_name(const std::string& project, const std::string& name) { return std::string(trim_prefix(name, project + "-")); }
+std::string shown_name(const std::string& project, const std::string& name) {
+    return std::string(trim_prefix(trim_prefix(name, project + "-"), project + "_"));
+}
 
 /// Logs of containers that start while others are followed: new ones, and those that start again. Returns at the stream's end.
 Result<void> follow_new_ones(ProjectSession& session, const ProjectSession::Target& target, const std::vector<std::string>& services, const LogQuery& query, LogPrinter& printer,

@@ -11,7 +11,7 @@ std::span<const Place> compose_places() {
         {"compose", {"pull"}, &kComposePull},       {"compose", {"push"}, &kComposePush},       {"compose", {"restart"}, &kComposeRestart}, {"compose", {"rm"}, &kComposeRemove},
         {"compose", {"run"}, &kComposeRun},         {"compose", {"scale"}, &kComposeScale},     {"compose", {"start"}, &kComposeStart},   {"compose", {"stats"}, &kComposeStats},
         {"compose", {"stop"}, &kComposeStop},       {"compose", {"top"}, &kComposeTop},         {"compose", {"unpause"}, &kComposeUnpause}, {"compose", {"up"}, &kComposeUp},
-        {"compose", {"lock"}, &kComposeLock},
+        {"compose", {"lock"}, &kComposeLock},       {"compose", {"commit"}, &kComposeCommit},   {"compose", {"watch"}, &kComposeWatch},
         {"compose", {"volumes"}, &kComposeVolumes}, {"compose", {"wait"}, &kComposeWait},
     };
     return kPlaces;

@@ -59,12 +59,11 @@ bool ProjectSession::colours(int fd) const {
 }
 
 Result<compose::Project> ProjectSession::load(const std::vector<std::string>& services) {
-    auto& flags = *call_.group_flags;
-    if (flags.is("compatibility") || parse_bool(variable("COMPOSE_COMPATIBILITY")).value_or(false))
-        return fail(ErrorKind::Unsupported, "--compatibility (COMPOSE_COMPATIBILITY) is not supported: names are joined by hyphens");
     compose::LoadOptions options = compose_load_options(call_);
     options.services = services;
-    return load_compose_project(call_, options);
+    compose::Project project = TRY(load_compose_project(call_, options));
+    if (call_.group_flags->is("compatibility") || parse_bool(variable("COMPOSE_COMPATIBILITY")).value_or(false)) project.separator = "_";
+    return project;
 }
 
 Result<ProjectSession::Target> ProjectSession::target(const std::vector<std::string>& services) {

@@ -162,7 +162,7 @@ Result<int> run(Invocation& call) {
     TRY(adapt(call, service));
     compose::ContainerTraits traits{.name = flags.text("name"), .one_off = true, .slug = random_id(), .service_aliases = flags.is("use-aliases"),
                                     .attach_input = !flags.is("detach") && flags.is("interactive"), .auto_remove = flags.is("rm")};
-    if (traits.name.empty()) traits.name = concat(project.name, '-', name, "-run-", traits.slug.substr(0, 12));
+    if (traits.name.empty()) traits.name = join({project.name, name, "run", traits.slug.substr(0, 12)}, project.separator);
     if (auto image = observed.images.find(compose::image_name(project, service)); image != observed.images.end()) traits.image_id = image->second.id;
     std::string id = TRY(compose::create_container(work, project, service, traits, [&](const std::string& other) { return observed.of_service(other); }));
     session.progress().finish();

@@ -1,9 +1,9 @@
 #include "cli/compose/attached_up.h"
 #include "cli/compose/commands.h"
-#include "cli/compose/images.h"
+#include "cli/compose/prepare.h"
+#include "cli/compose/watcher.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "compose/rolling.h"
 
 #include <algorithm>
 #include <tuple>
@@ -39,6 +39,7 @@ const Flag kUpFlags[] = {
     {"timestamps", 0, FlagType::Bool, "Show timestamps"},
     {"wait", 0, FlagType::Bool, "Wait for services to be running|healthy. Implies detached mode."},
     {"wait-timeout", 0, FlagType::Int, "Maximum duration to wait for the project to be running|healthy"},
+    {"watch", 'w', FlagType::Bool, "Watch source code and rebuild/refresh containers when files are updated."},
     {"yes", 'y', FlagType::Bool, "Assume \"yes\" as answer to all prompts and run non-interactively"},
 };
 const Flag kCreateFlags[] = {
@@ -77,16 +78,6 @@ Result<std::map<std::string, int64_t>> scales(const std::vector<std::string>& it
     return map;
 }
 
-/// --no-deps: only what was asked for.
-void drop_dependencies(compose::Project& project, const std::vector<std::string>& services) {
-    for (auto& [name, service] : project.services) {
-        bool asked = services.empty() || std::find(services.begin(), services.end(), name) != services.end();
-        if (asked) service.depends_on.clear();
-        else project.disabled_services.insert({name, service});
-    }
-    if (!services.empty()) std::erase_if(project.services, [&](auto& each) { return std::find(services.begin(), services.end(), each.first) == services.end(); });
-}
-
 Result<compose::PlanOptions> plan_options(const FlagSet& flags, const compose::Project& project, const std::vector<std::string>& services) {
     compose::PlanOptions options;
     options.services = services;
@@ -101,36 +92,6 @@ Result<compose::PlanOptions> plan_options(const FlagSet& flags, const compose::P
     return options;
 }
 
-void warn_of_orphans(const compose::Plan& plan, const compose::Project& project) {
-    if (plan.orphans.empty() || plan.removes_orphans) return;
-    auto ignored = project.environment.find("COMPOSE_IGNORE_ORPHANS");
-    if (ignored != project.environment.end() && parse_bool(ignored->second).value_or(false)) return;
-    std::vector<std::string> names;
-    for (auto* orphan : plan.orphans) names.push_back(orphan->name);
-    put_warning(concat("Found orphan containers ([", join(names, " "), "]) for this project. If you removed or renamed this service in your compose file, you can run this command "
-                                                                     "with the --remove-orphans flag to clean it up."));
-}
-
-/// Everything up to created containers.
-struct Prepared {
-    compose::Observed observed;
-    compose::Plan plan;
-};
-Result<Prepared> prepare(ProjectSession& session, compose::Work& work, const compose::Project& project, const compose::PlanOptions& options, const ImagePolicy& images,
-                         const compose::UpOptions& up, bool rolling = false) {
-    Prepared prepared{TRY(compose::observe(session.engines(), project)), {}};
-    TRY(ensure_images(session, project, images, prepared.observed));
-    // The plan points into this copy: carrying it out changes the other one.
-    auto before = std::make_unique<compose::Observed>(prepared.observed);
-    prepared.plan = TRY(compose::make_plan(project, *before, options));
-    for (auto& warning : prepared.plan.warnings) put_warning(warning);
-    warn_of_orphans(prepared.plan, project);
-    TRY(compose::carry_out(work, project, prepared.observed, rolling ? compose::plan_without_replacements(prepared.plan) : prepared.plan, up));
-    if (rolling) TRY(compose::roll(work, project, prepared.observed, prepared.plan, up));
-    prepared.plan.orphans.clear();
-    return prepared;
-}
-
 Result<void> check_up_flags(const FlagSet& flags) {
     bool aborts = flags.is("abort-on-container-exit") || flags.is("abort-on-container-failure") || !flags.text("exit-code-from").empty();
     if (flags.is("wait") && (aborts || !flags.list("attach").empty() || flags.is("attach-dependencies")))
@@ -138,6 +99,10 @@ Result<void> check_up_flags(const FlagSet& flags) {
     if (flags.is("detach") && (flags.is("attach-dependencies") || aborts || !flags.list("attach").empty()))
         return invalid("--detach cannot be combined with --abort-on-container-exit, --attach or --attach-dependencies");
     if (flags.is("no-build") && flags.is("build")) return invalid("--build and --no-build are incompatible");
+    if (!flags.is("watch")) return {};
+    if (flags.is("detach") || flags.is("wait")) return invalid(concat("--", flags.is("wait") ? "wait" : "detach", " cannot be combined with --watch"));
+    if (aborts) return invalid("--watch cannot be combined with --abort-on-container-exit, --abort-on-container-failure or --exit-code-from: a rebuild ends containers");
+    if (flags.is("no-start")) return invalid("--watch cannot be combined with --no-start");
     return {};
 }
 
@@ -180,6 +145,8 @@ Result<int> up(Invocation& call) {
     compose::Work work = TRY(session.work());
     if (flags.changed("timeout")) work.timeout = flags.integer("timeout");
     auto options = TRY(plan_options(flags, project, call.arguments));
+    std::unique_ptr<Watcher> watcher;
+    if (flags.is("watch")) watcher = TRY(Watcher::open(session, project, {.services = call.arguments, .scale = options.scale, .quiet_build = flags.is("quiet-build")}));
     ImagePolicy images{flags.text("pull"), flags.is("build"), flags.is("no-build"), flags.is("quiet-pull"), flags.is("quiet-build")};
     auto prepared = TRY(prepare(session, work, project, options, images, {.inherit_volumes = !flags.is("renew-anon-volumes")}, flags.is("rolling")));
     if (flags.is("no-start")) return 0;
@@ -200,6 +167,8 @@ Result<int> up(Invocation& call) {
     attached.style = {.prefix = !flags.is("no-log-prefix"), .colours = !flags.is("no-color") && session.colours(1), .timestamps = flags.is("timestamps")};
     compose::Report silent = [](const compose::ProgressEvent&) {};
     compose::Work quiet{session.engines(), silent, work.proxies, work.timeout, work.limit};
+    attached.watcher = watcher.get();
+    if (watcher) watcher->report_to(quiet);
     return run_attached(session, work, project, containers, attached, [&] { return start(quiet); });
 }
 
