@@ -59,7 +59,7 @@ Result<void> serve(engine::Settings& settings, int signals) {
     auto images = TRY(store::ImageStore::open(paths.data_root, driver));
     if (remap.active() && driver == store::StorageDriver::Vfs)
         return fail(ErrorKind::Unsupported, "userns-remap needs the storage driver overlay2: vfs cannot show layers with mapped ids");
-    TRY(engine::check_user_remap(remap, images->overlay_directory()));
+    TRY(engine::check_user_remap(remap, images->layers_directory()));
     auto volumes = TRY(volume::Store::open(paths.data_root, paths.data_root + "/records.db", paths.volume_plugins(), {remap.root_uid, remap.root_gid}));
     auto network = TRY(engine::Networks::open(settings, paths, remap.maps));
     engine::SeccompProfiles seccomp(paths.data_root + "/seccomp");

@@ -51,7 +51,7 @@ Result<void> plan_stopped_root(Parts& parts, const Record& record, const Request
     plan.root.overlay_upper = layer.upper;
     plan.root.overlay_work = layer.work;
     plan.root.directory = layer.merged;
-    if (request.mapped) plan.root.mapped_directory = parts.images.overlay_directory();
+    if (request.mapped) plan.root.mapped_directory = parts.images.layers_directory();
     for (auto& point : record.mounts) {
         auto source = lend_mount(parts, record, point, lease);
         bool wanted = os::clean_path("/" + request.path).starts_with(point.destination);

@@ -80,7 +80,7 @@ Result<void> inherit_from(const Parts& parts, const std::string& reference, Plan
 /// As the container's root sees them.
 container::LayerIds layer_ids(const Parts& parts, const docker::HostConfig& host) {
     if (!is_remapped(parts.remap, host)) return {};
-    return {parts.images.overlay_directory(), parts.remap.space.get()};
+    return {parts.images.layers_directory(), parts.remap.space.get()};
 }
 
 /// What a container sees from `below` downward, without its mounts, as a detached tree.

@@ -85,7 +85,7 @@ Result<void> join_user_namespace(Parts& parts, const Record& record, container::
     if (!is_remapped(parts.remap, record.host_config)) return {};
     inputs.user_mappings = parts.remap.user_mappings();
     inputs.group_mappings = parts.remap.group_mappings();
-    inputs.layers_directory = parts.images.overlay_directory();
+    inputs.layers_directory = parts.images.layers_directory();
     auto& host = record.host_config;
     for (auto& [mode, pid] : {std::pair(&host.network_mode, inputs.network_pid), {&host.pid_mode, inputs.pid_pid}, {&host.ipc_mode, inputs.ipc_pid}}) {
         if (pid == 0) continue;
