@@ -2,6 +2,7 @@
 
 #include <sys/inotify.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -11,7 +12,7 @@ namespace proa::os {
 
 namespace {
 constexpr uint32_t kInside = IN_CREATE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
-constexpr uint32_t kAbove = IN_CREATE | IN_MOVED_TO;  // directories that lead to a root
+constexpr uint32_t kAbove = IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM;  // directories that lead to a root
 constexpr int kDepth = 1000;
 
 bool is_below(const std::string& path, const std::string& directory) {
@@ -100,7 +101,11 @@ Result<void> TreeWatch::take(const Watch::Change& change, Found& found) {
     if (change.name.empty()) return {};
     std::string path = join_path(known->second, change.name);
     bool directory = change.mask & IN_ISDIR, came = change.mask & (IN_CREATE | IN_MOVED_TO);
-    if (directory && change.mask & (IN_DELETE | IN_MOVED_FROM)) forget(path);
+    bool went = change.mask & (IN_DELETE | IN_MOVED_FROM);
+    if (directory && went) {
+        forget(path);
+        if (std::find(roots_.begin(), roots_.end(), path) != roots_.end()) return {};
+    }
     if (came)
         for (auto& root : roots_)
             if (path == root || is_below(root, path)) TRY(add_root(root, &found));

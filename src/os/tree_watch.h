@@ -19,7 +19,8 @@ public:
 
     /// Readable when something happened.
     int fd() const { return watch_.fd(); }
-    /// The paths at or below the roots where something came, changed or went since the last call; of a directory that came, all in it.
+    /// The paths at or below the roots where something came, changed or went since the last call; of a directory that came, all in it. A root
+    /// that is a directory is not told of when it goes as a whole: what it stands for elsewhere shall outlive a change of branches.
     /// After an overflow of the kernel's queue: all that is there. Never blocks.
     Result<std::set<std::string>> changes();
     /// All that is there now.

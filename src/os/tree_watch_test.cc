@@ -88,10 +88,17 @@ TEST_F(TreeWatchTest, WaitsForWhatIsNotThereYet) {
     write("a/b/root/x/file");
     EXPECT_EQ(changes(tree), Names{"a/b/root/x/file"});
     ASSERT_TRUE(remove_tree(at("a")));
-    EXPECT_TRUE(changes(tree).contains("a/b/root"));
+    auto gone = changes(tree);
+    EXPECT_TRUE(gone.contains("a/b/root/x/file") && !gone.contains("a/b/root"));
     make("a/b/root");
     write("a/b/root/again");
     EXPECT_TRUE(changes(tree).contains("a/b/root/again"));
+    ASSERT_TRUE(rename_path(at("a/b/root"), at("away")));
+    EXPECT_EQ(changes(tree), Names());
+    write("away/unseen");
+    EXPECT_EQ(changes(tree), Names());
+    ASSERT_TRUE(rename_path(at("away"), at("a/b/root")));
+    EXPECT_EQ(changes(tree), (Names{"a/b/root", "a/b/root/again", "a/b/root/unseen"}));
 }
 
 TEST_F(TreeWatchTest, SkipsWhatDoesNotMatterAndListsAll) {
