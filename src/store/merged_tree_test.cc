@@ -25,8 +25,8 @@ protected:
     void TearDown() override { ASSERT_TRUE(os::remove_tree(base)); }
     void shell(const std::string& line) { ASSERT_EQ(std::system(concat("cd ", base, " && { ", line, "; }").c_str()), 0) << line; }
     std::string output(const std::string& line) {
-        shell(concat("{ ", line, "; } > out"));
-        return *os::read_file(base + "/out");
+        shell(concat("{ ", line, "; } > .output"));
+        return *os::read_file(base + "/.output");
     }
     void merge() {
         auto done = merge_layers(lower(), base + "/tree");
