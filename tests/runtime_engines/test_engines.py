@@ -85,7 +85,8 @@ def containerd(place):
     config.write_text(f'version = 2\nroot = "{place}/ctr"\nstate = "{place}/ctrrun"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{place}/c.sock"\n[ttrpc]\n  address = "{place}/c.sock.ttrpc"\n')
     with open(place / "containerd.log", "wb") as log:
         daemon = subprocess.Popen(["containerd", "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    client = Client(["ctr", "-a", place / "c.sock", "-n", "proa"])
+    namespace = f"proa-test-{os.getpid()}"  # also the name of the containers' parent cgroup, which a runtime leaves alone
+    client = Client(["ctr", "-a", place / "c.sock", "-n", namespace])
     try:
         def ready():
             assert daemon.poll() is None, (place / "containerd.log").read_text()[-2000:]
@@ -96,6 +97,8 @@ def containerd(place):
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(20)
+        for parent in pathlib.Path("/sys/fs/cgroup").glob(f"*/{namespace}"):
+            parent.rmdir()
 
 
 def unique():
