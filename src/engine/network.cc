@@ -1,5 +1,7 @@
 #include "engine/network.h"
 
+#include "base/id.h"
+
 PROA_JSON_TABLE(proa::engine::NetworkRecord, "NetworkRecord", field<&T::shown>("Network"), field<&T::own_subnet>("OwnSubnet"), field<&T::own_subnet6>("OwnSubnet6"))
 
 namespace proa::engine {
@@ -25,8 +27,11 @@ bool Network::is_used() const {
 Result<void> Network::retire() {
     std::lock_guard lock(mutex_);
     if (retired_) return fail(ErrorKind::NotFound, concat("network ", name(), " not found"));
-    if (!containers_.empty())
-        return fail(ErrorKind::Forbidden, concat("error while removing network: network ", name(), " id ", id(), " has active endpoints"));
+    if (!containers_.empty()) {
+        std::string users;
+        for (auto& container : containers_) users += concat(users.empty() ? "" : ", ", short_id(container));
+        return fail(ErrorKind::Forbidden, concat("error while removing network: network ", name(), " id ", id(), " has active endpoints (of ", users, ")"));
+    }
     retired_ = true;
     return {};
 }

@@ -28,9 +28,17 @@ Result<void> check_removable(const Record& record, bool force) {
 }
 
 Result<void> end_by_force(Parts& parts, const ContainerPointer& container) {
-    parts.restarts.cancel(container);
-    auto killed = kill_container(parts, container, "KILL");
-    if (!killed && container->state().running) return killed;
+    constexpr int kTries = 100, kPauseMilliseconds = 100;
+    for (int attempt = 0;; attempt++) {
+        parts.restarts.cancel(container);
+        if (!container->state().running) return {};
+        auto killed = kill_container(parts, container, "KILL");
+        if (killed) break;
+        if (!container->state().running) return {};
+        // It ended and is about to start again: what comes of that is there in a moment.
+        if (!killed.error().is(ErrorKind::Conflict) || attempt == kTries) return killed;
+        if (TRY(wait_until_stopped(container, kPauseMilliseconds))) return {};
+    }
     if (!TRY(wait_until_stopped(container, 10000)))
         return fail(ErrorKind::Internal, concat("could not kill container: ", container->id(), " did not end within 10 s of SIGKILL"));
     return {};

@@ -45,6 +45,11 @@ bool RestartScheduler::cancel(const container::ContainerPointer& container) {
     return true;
 }
 
+void RestartScheduler::drop(const std::string& container_id) {
+    std::lock_guard lock(mutex_);
+    planned_.erase(container_id);
+}
+
 void RestartScheduler::forget(const std::string& container_id) {
     std::lock_guard lock(mutex_);
     planned_.erase(container_id);

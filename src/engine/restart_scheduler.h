@@ -21,6 +21,8 @@ public:
     int64_t schedule(const container::ContainerPointer& container, int64_t uptime_nanoseconds);
     /// Calls a planned start off; false when none was planned (any more).
     bool cancel(const container::ContainerPointer& container);
+    /// The container starts now, by whomever; its state is left alone.
+    void drop(const std::string& container_id);
     void forget(const std::string& container_id);  ///< its back-off too
 
 private:

@@ -2,7 +2,9 @@
 
 #include <signal.h>
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "base/id.h"
 #include "base/log.h"
@@ -71,10 +73,22 @@ Result<bool> reconnect(Parts& parts, const ContainerPointer& container) {
     return true;
 }
 
+/// Whether a shim has begun to run the container. A launch that the daemon before us asked for may be under way: its shim has the socket already
+/// and writes its record, or takes the socket away, in a moment.
+bool has_run(const std::string& state_directory) {
+    constexpr int kTries = 200;
+    for (int attempt = 0; attempt < kTries; attempt++) {
+        if (os::exists(state_directory + "/running")) return true;
+        if (!os::exists(shim::socket_path(state_directory))) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+}
+
 void restore_one(Parts& parts, const ContainerPointer& container) {
     auto record = container->record();
     std::string state = parts.paths.state(record.id);
-    bool has_state = os::exists(state + "/running");
+    bool has_state = has_run(state);
     bool thought_running = record.state.running && !record.state.restarting;
     if (!thought_running && !has_state) {
         container->change([](Record& record) { clear_endpoints(record); });  // of a start that was cut short
@@ -104,7 +118,9 @@ void restore_one(Parts& parts, const ContainerPointer& container) {
     container->change([](Record& record) { record.state.running = true; });
     parts.logs.begin(parts, container->record(), nullptr);  // what it still logged while we were away
     finish_container(parts, container, exit);
-    (void)os::remove_tree(state);  // an auto-removed container's is gone already
+    // By its restart policy it may run again by now, with its state in the same place. An auto-removed container's is gone already.
+    std::lock_guard operation(container->operation());
+    if (container->current_run() == exit.run) (void)os::remove_tree(state);
 }
 
 /// Directories of containers that no record names: a create or remove that was cut short.

@@ -21,6 +21,7 @@
 #include "engine/log_drivers.h"
 #include "engine/log_forwarder.h"
 #include "engine/remove_container.h"
+#include "engine/restart_scheduler.h"
 #include "engine/seccomp_profiles.h"
 #include "engine/security_options.h"
 #include "engine/settings.h"
@@ -263,6 +264,7 @@ Result<void> attempt_start(Parts& parts, const ContainerPointer& container, cons
 Result<void> start_or_remove(Parts& parts, const ContainerPointer& container, const std::vector<std::string>& secret_environment, bool& attempted) {
     std::unique_lock operation(container->operation());
     TRY(check_startable(container->record()));
+    parts.restarts.drop(container->id());  // a start by hand: calling the planned one off later must not end what runs by then
     attempted = true;
     auto started = attempt_start(parts, container, secret_environment);
     if (!started && container->read([](const Record& record) { return record.host_config.auto_remove; })) {

@@ -1,5 +1,6 @@
 #include "shim/engine_connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -27,6 +28,11 @@ EngineConnection::EngineConnection(os::Epoll& epoll, RequestHandler& handler, os
 Result<void> EngineConnection::start() {
     TRY(os::set_nonblocking(socket_.get(), true));
     return interest_.want(socket_.get(), EPOLLIN);
+}
+
+bool EngineConnection::peer_gone() const {
+    pollfd entry{socket_.get(), POLLRDHUP, 0};
+    return closed() || (::poll(&entry, 1, 0) > 0 && entry.revents != 0);
 }
 
 void EngineConnection::on_ready(uint32_t events) {

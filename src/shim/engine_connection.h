@@ -31,6 +31,7 @@ public:
     void send_event(const Event& event);
     void on_ready(uint32_t events) override;
     bool closed() const { return !socket_; }
+    bool peer_gone() const;  ///< the engine has closed its side, or has ended; requests of it may still wait here
     void close();
     bool idle() const { return queue_.empty(); }
 

@@ -120,11 +120,8 @@ void Shim::clean_up() {
     memory_recheck_ = 0;
     if (foreign_ && container_) (void)foreign_->remove();
     if (group_) (void)group_->remove();
-    if (listener_) {
-        epoll_->remove(listener_.get(), listener_handler_);
-        (void)os::remove_file(socket_path(state_directory_));
-        listener_.reset();
-    }
+    if (listener_) epoll_->remove(listener_.get(), listener_handler_);
+    close_listener();
 }
 
 bool Shim::is_over() const {

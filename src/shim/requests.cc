@@ -59,6 +59,8 @@ Result<Reply> Shim::answer(EngineConnection& connection, const Request& request,
     switch (request.type) {
         case MessageType::Launch: {
             if (container_) return fail(ErrorKind::Conflict, "the container was launched already");
+            // The next engine may have started the container with another shim by now.
+            if (connection.peer_gone()) return fail(ErrorKind::Cancelled, "the engine that wanted the launch is gone");
             auto reply = launch(TRY(unpack<Launch>(request.body)), fds);
             if (!reply) give_up_launch();
             return reply;
@@ -109,6 +111,7 @@ Result<Reply> Shim::launch(const Launch& message, std::vector<os::Fd>& fds) {
     if (options_.show_id) options_.show_id(message.container_id);
 
     listener_ = TRY(os::listen_unix(socket_path(state_directory_), os::SocketType::SeqPacket, 0600, 16));
+    socket_inode_ = TRY(os::link_status(socket_path(state_directory_))).st_ino;
     TRY(os::set_nonblocking(listener_.get(), true));
     log_ = TRY(LogWriter::open(message.log));
     TaskSettings settings{"", message.terminal, message.open_stdin, message.stdin_once, true};
@@ -194,7 +197,14 @@ void Shim::give_up_launch() {
     launch_failed_ = true;
     if (container_) container_->task.abandon_clients();
     early_attaches_.clear();
-    if (listener_) (void)os::remove_file(socket_path(state_directory_));
+    close_listener();
+}
+
+/// The name may belong to another shim by now, which runs the container anew.
+void Shim::close_listener() {
+    if (!listener_) return;
+    auto named = os::link_status(socket_path(state_directory_));
+    if (named && named->st_ino == socket_inode_) (void)os::remove_file(socket_path(state_directory_));
     listener_.reset();
 }
 

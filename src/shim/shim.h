@@ -79,6 +79,7 @@ private:
     std::optional<Reply> release(EngineConnection& connection, uint64_t sequence, const Release& message);
     Result<Process*> find(const std::string& exec_id);
     void give_up_launch();
+    void close_listener();
 
     // process_end.cc
     void client_detached(Task& task, uint64_t attach_id) override;
@@ -95,6 +96,7 @@ private:
     Options options_;
     std::optional<os::Epoll> epoll_;
     os::Fd signals_, listener_;
+    uint64_t socket_inode_ = 0;  // of the name that listener_ is bound to
     os::EpollMember<Shim, &Shim::on_signal> signal_handler_{this};
     os::EpollMember<Shim, &Shim::on_listener> listener_handler_{this};
     os::EpollMember<Shim, &Shim::on_out_of_memory> memory_handler_{this};

@@ -1,4 +1,5 @@
 """Restart policies: which exits restart, how often, how fast."""
+import os
 import time
 
 import pytest
@@ -51,6 +52,17 @@ class TestDelays:
     def test_one_alone_is_the_first_and_the_longest_too_when_it_is_long(self, api):
         container = api.run("sh", "-c", "echo x; exit 1", host={"RestartPolicy": {"Name": "always", "DelayMax": 100 * 10**6}})
         assert all(0.1 <= gap < 1.6 for gap in gaps_of(api, container, 4))
+
+    @pytest.mark.parametrize("end", ["remove", "stop"])
+    def test_a_start_by_hand_takes_the_place_of_the_planned_one(self, api, end):
+        container = api.run("sh", "-c", "test -e /seen && exec sleep 1000; touch /seen; exit 1", host={"RestartPolicy": {"Name": "always", "DelayMin": 60 * 10**9, "DelayMax": 60 * 10**9}})
+        wait_until(lambda: api.state(container)["Restarting"], 30)
+        assert api.post(f"/containers/{container}/start").status == 204
+        pid = api.state(container)["Pid"]
+        assert pid and os.path.exists(f"/proc/{pid}")
+        ended = api.delete(f"/containers/{container}?force=1") if end == "remove" else api.post(f"/containers/{container}/stop?t=0")
+        assert ended.status == 204
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 15)  # and not what was planned called off, with the process left alone
 
     def test_changed_by_update(self, api):
         container = api.run("sleep", "100", host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}})
