@@ -49,11 +49,14 @@ Result<void> end_by_force(Parts& parts, const ContainerPointer& container) {
 Result<void> remove_container_locked(Parts& parts, const ContainerPointer& container, bool volumes) {
     auto record = container->record();
     auto durability = record.host_config.auto_remove ? container::RecordStore::Durable::No : container::RecordStore::Durable::Yes;
-    container->change([](Record& record) {
+    auto marked = container->change([](Record& record) {
         record.removing = true;
         record.state.status = "removing";
+        return record;
     });
     auto removed = [&]() -> Result<void> {
+        // Boot goes on with what is cut short here; what removes itself goes then in any case.
+        if (!record.host_config.auto_remove) TRY(parts.records.save(marked, container::RecordStore::Durable::No));
         TRY(os::remove_tree(parts.paths.state(record.id)));
         TRY(parts.images.remove_writable_layer(record.id));
         TRY(os::remove_tree(parts.paths.container(record.id)));
