@@ -1,5 +1,6 @@
 #include "engine/container_cgroup.h"
 
+#include "base/log.h"
 #include "cgroup/group.h"
 #include "cgroup/scope.h"
 #include "engine/settings.h"
@@ -52,6 +53,15 @@ std::string default_cgroup_parent(const Settings& settings) {
 Result<void> check_cgroup_parent(CgroupDriver driver, const std::string& parent) {
     if (driver == CgroupDriver::Cgroupfs || parent.empty() || cgroup::path_of_slice(parent)) return {};
     return fail(ErrorKind::InvalidArgument, "cgroup-parent for systemd cgroup should be a valid slice named as \"xxx.slice\"");
+}
+
+void end_remains(const Parts& parts, const container::Record& record) {
+    auto group = cgroup::Group::at(cgroup_path(parts, record));
+    if (!group || !group->exists()) return;
+    auto killed = group->kill_all();
+    auto removed = group->remove();
+    for (auto* step : {&killed, &removed})
+        if (!*step) log::warn(concat("what container ", record.id, " left could not be removed: ", step->error().message()));
 }
 
 Result<void> apply_limits(const Parts& parts, const container::Record& record, const cgroup::Limits& limits) {

@@ -23,6 +23,9 @@ std::string default_cgroup_parent(const Settings& settings);
 /// Errors: InvalidArgument in Docker's words when the systemd driver gets a parent that is no slice.
 Result<void> check_cgroup_parent(CgroupDriver driver, const std::string& parent);
 
+/// Kills what is in the container's cgroup and removes it, if there is one: what a lost shim, or a launch of a killed engine, has left.
+void end_remains(const Parts& parts, const container::Record& record);
+
 /// Writes changed limits to a running container, and to its unit.
 Result<void> apply_limits(const Parts& parts, const container::Record& record, const cgroup::Limits& limits);
 

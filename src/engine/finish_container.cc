@@ -1,7 +1,6 @@
 #include "engine/finish_container.h"
 
 #include "base/log.h"
-#include "cgroup/group.h"
 #include "container/shim_supply.h"
 #include "engine/container_cgroup.h"
 #include "engine/container_events.h"
@@ -53,16 +52,6 @@ void release_shim(Parts& parts, const container::ContainerExit& exit) {
     parts.shims.expect_end(exit.shim_pid);
 }
 
-/// Without its shim a container has nobody who keeps its output or learns its end: it ends too.
-void end_remains(Parts& parts, const Record& record) {
-    auto group = cgroup::Group::at(cgroup_path(parts, record));
-    if (!group || !group->exists()) return;
-    auto killed = group->kill_all();
-    auto removed = group->remove();
-    for (auto* step : {&killed, &removed})
-        if (!*step) log::warn(concat("what container ", record.id, " left could not be removed: ", step->error().message()));
-}
-
 /// Network first, volumes, then `die`: the order that Docker's clients see.
 void publish_end(Parts& parts, const ContainerPointer& container, const Record& before, const container::ContainerExit& exit) {
     publish_network_events(parts.events, parts.network, before, "disconnect");
@@ -77,7 +66,7 @@ void finish_container(Parts& parts, const ContainerPointer& container, const con
     std::unique_lock operation(container->operation());
     auto before = container->record();
     if (exit.run != container->current_run() || !before.state.running) return release_shim(parts, exit);
-    if (exit.shim_lost) end_remains(parts, before);
+    if (exit.shim_lost) end_remains(parts, before);  // nobody keeps its output or learns its end
     bool restart = wants_restart(before, exit.exit_code);
     bool remove = before.host_config.auto_remove && !restart;
     detach_networks(parts, before);

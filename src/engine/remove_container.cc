@@ -1,6 +1,7 @@
 #include "engine/remove_container.h"
 
 #include "base/log.h"
+#include "engine/container_cgroup.h"
 #include "engine/container_events.h"
 #include "engine/container_mounts.h"
 #include "engine/restart_scheduler.h"
@@ -54,6 +55,7 @@ Result<void> remove_container_locked(Parts& parts, const ContainerPointer& conta
         record.state.status = "removing";
         return record;
     });
+    end_remains(parts, record);
     auto removed = [&]() -> Result<void> {
         // Boot goes on with what is cut short here; what removes itself goes then in any case.
         if (!record.host_config.auto_remove) TRY(parts.records.save(marked, container::RecordStore::Durable::No));
