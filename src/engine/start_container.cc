@@ -197,7 +197,6 @@ void note_running(const ContainerPointer& container, const Paths& paths, int64_t
 }
 
 Record with_environment(Record record, const std::vector<std::string>& more) {
-    if (more.empty()) return record;
     auto environment = record.config.env.value_or(std::vector<std::string>());
     environment.insert(environment.end(), more.begin(), more.end());
     record.config.env = std::move(environment);
@@ -229,7 +228,9 @@ Result<void> attempt_start(Parts& parts, const ContainerPointer& container, cons
     if (auto noted = note_placement(parts, container, network, *profile); !noted) return give_up(std::move(noted).error(), 128);
     auto mounts = attach_mounts(parts, record);
     if (!mounts) return give_up(std::move(mounts).error(), 128);
-    auto plan = make_start_plan(parts, with_environment(record, secret_environment), network, std::move(*mounts));
+    std::optional<Record> with_secrets;
+    if (!secret_environment.empty()) with_secrets = with_environment(record, secret_environment);
+    auto plan = make_start_plan(parts, with_secrets ? *with_secrets : record, network, std::move(*mounts));
     if (!plan) return give_up(std::move(plan).error(), 128);
     auto foreign = prepare_foreign_runtime(parts, record, plan->plan, network);
     if (!foreign) {

@@ -4,12 +4,12 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "os/child_stack.h"
 #include "os/file.h"
 #include "os/process.h"
 
@@ -47,19 +47,8 @@ Result<Fd> lift(int fd) {  // above the numbers that the child rearranges
 
 /// clone(2) with our memory, which we get back when the child has executed its program.
 Result<pid_t> run_spawn(Spawn& spawn, std::string_view name, Fd& pidfd) {
-    void* stack = ::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) return fail_errno("mmap", "stack");
-    sigset_t all, before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);  // no handler of ours may run in the child
-    int descriptor = -1;
-    pid_t pid = ::clone(spawn_child, static_cast<char*>(stack) + kStackBytes, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                        &spawn, &descriptor);
-    int error = errno;
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::munmap(stack, kStackBytes);
-    if (pid < 0) return fail(errno_error("clone", name, error));
-    pidfd = Fd(descriptor);
+    auto stack = TRY(ChildStack::make(kStackBytes));
+    pid_t pid = TRY(stack.clone(spawn_child, &spawn, CLONE_VFORK, name, pidfd));
     if (spawn.error == 0) return pid;
     (void)wait_for_exit(pid);
     return fail(errno_error("execute", name, spawn.error));

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/fsuid.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 
 #include "base/text.h"
 #include "os/capability.h"
+#include "os/child_stack.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/socket.h"
@@ -78,22 +78,9 @@ std::string id_map_text(const std::vector<IdRange>& map) {
 }
 
 Result<OwnedNamespaces> make_owned_namespaces(const IdMaps& maps, bool with_network) {
-    void* stack = ::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED) return fail_errno("mmap", "stack");
-    sigset_t all, before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);  // no handler of ours may run in the child
-    int descriptor = -1;
-    int flags = CLONE_VM | CLONE_PIDFD | CLONE_NEWUSER | (with_network ? CLONE_NEWNET : 0) | SIGCHLD;
-    pid_t pid = ::clone(stand_still, static_cast<char*>(stack) + kStackBytes, flags, nullptr, &descriptor);
-    int error = errno;
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (pid < 0) {
-        ::munmap(stack, kStackBytes);
-        return fail(errno_error("clone", "user namespace", error));
-    }
-    Fd pidfd(descriptor);
-    (void)set_close_on_exec(descriptor, true);
+    auto stack = TRY(ChildStack::make(kStackBytes));
+    Fd pidfd;
+    pid_t pid = TRY(stack.clone(stand_still, nullptr, CLONE_NEWUSER | (with_network ? CLONE_NEWNET : 0), "user namespace", pidfd));
     auto made = [&]() -> Result<OwnedNamespaces> {
         TRY(write_map(pid, "uid_map", maps.users));
         TRY(write_map(pid, "gid_map", maps.groups));
@@ -104,7 +91,6 @@ Result<OwnedNamespaces> make_owned_namespaces(const IdMaps& maps, bool with_netw
     }();
     (void)send_signal(pidfd.get(), SIGKILL);
     (void)wait_for_exit(pid);
-    ::munmap(stack, kStackBytes);
     return made;
 }
 

@@ -140,7 +140,8 @@ private:
         return {};
     }
 
-    Result<void> unpack_file(const TarEntry& entry, const std::string& name) {
+    /// In the place of what is there.
+    Result<os::Fd> create_file(const TarEntry& entry, const std::string& name) {
         constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         os::Fd file(::openat(parent_.get(), name.c_str(), kFlags, 0600));
         if (!file && errno == EEXIST) {
@@ -148,6 +149,11 @@ private:
             file = os::Fd(::openat(parent_.get(), name.c_str(), kFlags, 0600));
         }
         if (!file) return fail_entry("create", entry);
+        return file;
+    }
+
+    Result<void> unpack_file(const TarEntry& entry, const std::string& name) {
+        os::Fd file = TRY(create_file(entry, name));
         if (entry.sparse) TRY(write_sparse(entry, file.get()));
         else TRY(write_content(entry, file.get()));
         result_.size += entry.size;
@@ -267,13 +273,7 @@ private:
 
     /// An empty regular file, whatever the entry is.
     Result<void> write_mark(const TarEntry& entry, const std::string& name) {
-        constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        os::Fd file(::openat(parent_.get(), name.c_str(), kFlags, 0600));
-        if (!file && errno == EEXIST) {
-            TRY(clear(entry, name));
-            file = os::Fd(::openat(parent_.get(), name.c_str(), kFlags, 0600));
-        }
-        if (!file) return fail_entry("create", entry);
+        os::Fd file = TRY(create_file(entry, name));
         timespec times[2] = {to_timespec(entry.modified), to_timespec(entry.modified)};
         if (::futimens(file.get(), times) < 0) return fail_entry("utimens", entry);
         return {};

@@ -224,8 +224,7 @@ def test_matrix(world):
 def test_matrix_beside_docker(world, archive):
     """Both engines on one host: each keeps its rules, whoever came first, and docker's answer stands beside ours."""
     program = os.environ.get("PROA_REFERENCE_DOCKERD", "/usr/sbin/dockerd")
-    if not os.path.exists(program):
-        pytest.skip("no dockerd here")
+    assert os.path.exists(program), f"no {program}: ./dev setup installs it"
     docker = Engine(number=os.getpid() % 50 + 150)
     docker.dockerd, docker.kind = program, "docker"
     docker.load = lambda: load_images(docker, archive)
