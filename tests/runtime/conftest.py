@@ -14,6 +14,7 @@ import uuid
 
 import pytest
 
+from support import children
 from support.outcome import Done
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -189,9 +190,9 @@ class Reaper:
     def reap(pid):
         try:
             status = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            # Our own children are the business of those who made them; a container's have a session of their own.
+            # Forked children are in our session; a container's have one of their own.
             if status[0] == "Z" and int(status[3]) != os.getsid(0):
-                os.waitpid(int(pid), os.WNOHANG)
+                children.collect(int(pid))
         except (OSError, IndexError):
             pass
 

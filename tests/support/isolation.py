@@ -3,6 +3,8 @@ import ctypes
 import os
 import subprocess
 
+from support import children
+
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND, MS_SLAVE, MS_SHARED = 16384, 1 << 18, 4096, 1 << 19, 1 << 20
 PR_SET_CHILD_SUBREAPER = 36
@@ -78,7 +80,7 @@ def enter_network_namespace(path):
         os.close(fd)
 
 
-def reap_orphans(known=()):
+def reap_orphans():
     """Collects zombies that this process inherited; never one that somebody else here waits for."""
     me, reaped = str(os.getpid()), 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -87,10 +89,6 @@ def reap_orphans(known=()):
                 state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
         except OSError:
             continue
-        if state == "Z" and parent == me and int(pid) not in known:
-            try:
-                os.waitpid(int(pid), os.WNOHANG)
-                reaped += 1
-            except OSError:
-                pass
+        if state == "Z" and parent == me:
+            reaped += children.collect(int(pid))
     return reaped
